@@ -1,0 +1,88 @@
+//! The door for a person: arguments in, text and an exit code out.
+//!
+//! This is the only room that looks at the environment, the working directory,
+//! the clock and the terminal. One file a command; this one names them all.
+
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use report::Failure;
+
+/// The commands by what a person wants, since clap cannot group them. A test
+/// holds it against the commands that exist.
+const HELP: &str = "\
+{about}
+
+Usage: casefile <COMMAND> [OPTIONS]
+
+Settings
+  completions   Print a completion script for a shell
+
+Options:
+{options}
+
+`casefile <COMMAND> --help` tells all about one command.
+";
+
+/// A jailed place for an agent to investigate an incident.
+#[derive(Debug, Parser)]
+#[command(name = "casefile", version, help_template = HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line that the process was given.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, with exit code 0.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Completions { shell } => {
+            let mut out = anstream::stdout();
+            clap_complete::generate(shell, &mut Cli::command(), "casefile", &mut out);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Cli, HELP};
+
+    #[test]
+    fn the_help_page_lists_every_command_once_with_its_own_words() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let about = command.get_about().expect("a line about it").to_string();
+            let row = format!("\n  {:<13} {about}\n", command.get_name());
+            assert_eq!(HELP.matches(&row).count(), 1, "no row {row:?} in the help page");
+        }
+    }
+}

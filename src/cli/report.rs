@@ -1,0 +1,65 @@
+//! How a failure reaches a person: `error:`, `cause:` lines, `hint:`, and the
+//! exit code that tells a script whose turn it is.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::hint::Hint;
+
+/// Whose turn it is after a failure. The numbers are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The user can mend it.
+    User = 1,
+    /// The command line made no sense.
+    Usage = 2,
+    /// The jail could not be built, so nothing was run.
+    Jail = 125,
+    /// Our fault.
+    Ours = 255,
+}
+
+/// A failure on its way to stderr.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    turn: Turn,
+    error: Box<dyn Hint + Send + Sync>,
+}
+
+impl Failure {
+    pub(crate) fn new(turn: Turn, error: impl Hint + Send + Sync + 'static) -> Self {
+        Self { turn, error: Box::new(error) }
+    }
+
+    /// A failure that the user can mend.
+    pub(crate) fn user(error: impl Hint + Send + Sync + 'static) -> Self {
+        Self::new(Turn::User, error)
+    }
+
+    /// Prints the three parts, in colour only on a terminal, and says how to exit.
+    pub(crate) fn report(&self) -> ExitCode {
+        // stderr may be closed or full; there is nobody left to tell.
+        let _ = self.write(&mut anstream::stderr());
+        ExitCode::from(self.turn as u8)
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        line(out, AnsiColor::Red, "error", &self.error.to_string())?;
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            line(out, AnsiColor::Yellow, "cause", &error.to_string())?;
+            cause = error.source();
+        }
+        if let Some(hint) = self.error.hint() {
+            line(out, AnsiColor::Cyan, "hint", &hint)?;
+        }
+        Ok(())
+    }
+}
+
+fn line(out: &mut impl Write, colour: AnsiColor, label: &str, text: &str) -> std::io::Result<()> {
+    let style = Style::new().bold().fg_color(Some(colour.into()));
+    writeln!(out, "{style}{label}:{style:#} {text}")
+}
