@@ -9,4 +9,5 @@
 
 pub mod cli;
 pub mod config;
+pub mod disk;
 pub mod hint;

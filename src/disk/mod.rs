@@ -1,0 +1,103 @@
+//! State on disk that survives a crash: files replaced whole, and locks that
+//! say who holds them.
+//!
+//! Whatever the moment of a kill or a power cut, a file that [`replace`] writes
+//! holds its old bytes or its new ones, never a part. What a crash leaves beside
+//! it carries [`LEFTOVER`] in its name, and the next writer there takes it away.
+//!
+//! A [`Lock`] is the kernel's `flock`, so it ends with its process. The text in
+//! a lock file only names the holder; it never decides who holds.
+
+mod lock;
+mod replace;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use lock::{Holder, Lock};
+pub use replace::{LEFTOVER, replace, replace_as, sweep};
+
+use crate::hint::Hint;
+
+/// The disk did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiskError {
+    #[error("cannot {act} `{}`", path.display())]
+    Io { act: &'static str, path: PathBuf, source: io::Error },
+    #[error("`{}` is in use by {}", path.display(), lock::name(holder.as_ref()))]
+    Held { path: PathBuf, holder: Option<Holder> },
+}
+
+impl DiskError {
+    /// For `map_err`: the act in the words of the message, as in "cannot write".
+    pub(crate) fn io<E: Into<io::Error>>(act: &'static str, path: &Path) -> impl FnOnce(E) -> Self {
+        move |source| Self::Io { act, path: path.into(), source: source.into() }
+    }
+
+    /// Whether the thing was not there to begin with.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Hint for DiskError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } => io_hint(source).map(Into::into),
+            Self::Held { holder, .. } => Some(lock::way_out(holder.as_ref())),
+        }
+    }
+}
+
+/// The way out of a failure that the kernel reported.
+pub(crate) fn io_hint(error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{
+        NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    let text = match error.kind() {
+        StorageFull => "Free some space on that file system and try again.",
+        QuotaExceeded => "Free some of your disk quota and try again.",
+        ReadOnlyFilesystem => {
+            "Choose a directory on a file system that can be written, or remount this one."
+        }
+        PermissionDenied => "Make it accessible to you, or run as the user that it belongs to.",
+        NotFound => "Create the directory that it belongs in, or correct the path.",
+        NotADirectory => "Move away the file that stands where a directory is needed.",
+        _ => return None,
+    };
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::DiskError;
+    use crate::hint::Hint;
+
+    #[test]
+    fn a_failure_names_the_thing_and_what_can_be_mended_has_a_hint() {
+        #[rustfmt::skip]
+        let table = [
+            // errno         what the hint begins with
+            (libc::ENOSPC,   Some("Free some space")),
+            (libc::EDQUOT,   Some("Free some of your disk quota")),
+            (libc::EROFS,    Some("Choose a directory")),
+            (libc::EACCES,   Some("Make it accessible")),
+            (libc::EPERM,    Some("Make it accessible")),
+            (libc::ENOENT,   Some("Create the directory")),
+            (libc::ENOTDIR,  Some("Move away the file")),
+            (libc::EIO,      None),
+        ];
+        for (errno, want) in table {
+            let error =
+                DiskError::io("write", Path::new("/a/b"))(io::Error::from_raw_os_error(errno));
+            assert_eq!(error.to_string(), "cannot write `/a/b`");
+            let hint = error.hint();
+            assert_eq!(hint.is_some(), want.is_some(), "errno {errno}: {hint:?}");
+            assert!(hint.unwrap_or_default().starts_with(want.unwrap_or_default()), "{errno}");
+        }
+    }
+}
