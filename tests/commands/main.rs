@@ -1,7 +1,11 @@
 //! The program as a user meets it: one process a test, its whole outcome held.
 
-// Tests start programs and lay out files by hand; the walls are for the product.
-#![allow(clippy::disallowed_methods)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests start programs and lay out files by hand; the walls are for the product"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -5,6 +5,14 @@
 //! itself, so that a snapshot states all that a user would see; what it fails
 //! with shows the command and what lies in the directory.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "shared by test programs that each use a part; a failure here is a failed test"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
