@@ -20,8 +20,9 @@ use std::path::Path;
 #[rustfmt::skip]
 const MAY_USE: Table<'static> = &[
     ("hint",   &[]),
-    ("config", &["hint"]),
-    ("cli",    &["hint", "config"]),
+    ("disk",   &["hint"]),
+    ("config", &["hint", "disk"]),
+    ("cli",    &["hint", "disk", "config"]),
     ("main",   &["cli"]),
 ];
 
