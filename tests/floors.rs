@@ -10,6 +10,8 @@
     reason = "the test reads the source itself, and fails if it cannot"
 )]
 
+#[path = "floors/pages.rs"]
+mod pages;
 #[path = "floors/source.rs"]
 mod source;
 
