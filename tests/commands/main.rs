@@ -2,8 +2,14 @@
 
 // Tests start programs and lay out files by hand; the walls are for the product.
 #![allow(clippy::disallowed_methods)]
+// Helpers of tests are tests too, and fail like them.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
+// Each test binary uses a part of it.
+#[allow(dead_code, unreachable_pub)]
 #[path = "../common/mod.rs"]
 mod common;
 
+mod config;
 mod front;
+mod hostile_config;
