@@ -16,3 +16,4 @@ pub mod cli;
 pub mod config;
 pub mod disk;
 pub mod hint;
+pub mod yaml;

@@ -22,10 +22,12 @@ use std::path::Path;
 #[rustfmt::skip]
 const MAY_USE: Table<'static> = &[
     ("hint",   &[]),
+    ("yaml",   &["hint"]),
     ("disk",   &["hint"]),
-    ("config", &["hint", "disk"]),
-    ("cli",    &["hint", "disk", "config"]),
-    ("main",   &["cli"]),
+    ("config", &["hint", "yaml", "disk"]),
+    ("jail",   &["hint", "yaml", "disk", "config"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "jail"]),
+    ("main",   &["cli", "jail"]),
 ];
 
 /// Words of the code that belong to one place, so that it can be changed or

@@ -3,13 +3,18 @@
 //! This is the only room that looks at the environment, the working directory,
 //! the clock and the terminal. One file a command; this one names them all.
 
+mod config;
 mod report;
+mod surroundings;
+mod table;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use report::Failure;
+use surroundings::Surroundings;
 
 /// The commands by what a person wants, since clap cannot group them. A test
 /// holds it against the commands that exist.
@@ -19,6 +24,7 @@ const HELP: &str = "\
 Usage: casefile <COMMAND> [OPTIONS]
 
 Settings
+  config        Show, check or begin casefile.yaml
   completions   Print a completion script for a shell
 
 Options:
@@ -31,12 +37,16 @@ Options:
 #[derive(Debug, Parser)]
 #[command(name = "casefile", version, help_template = HELP, disable_help_subcommand = true)]
 struct Cli {
+    /// Read this file instead of searching for casefile.yaml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Config(config::Config),
     /// Print a completion script for a shell
     Completions {
         /// The shell to complete in
@@ -54,14 +64,16 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match run(cli.command) {
+    match run(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }
 
-fn run(command: Command) -> Result<ExitCode, Failure> {
-    match command {
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let around = || Surroundings::look(cli.config);
+    match cli.command {
+        Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();
             clap_complete::generate(shell, &mut Cli::command(), "casefile", &mut out);

@@ -1,7 +1,7 @@
 //! How a failure reaches a person: `error:`, `cause:` lines, `hint:`, and the
 //! exit code that tells a script whose turn it is.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -58,6 +58,24 @@ impl Failure {
         Ok(())
     }
 }
+
+/// Prints an answer, whole, on stdout.
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever closed the pipe has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure::user(Unprinted(error))),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// The answer did not reach stdout.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to stdout")]
+struct Unprinted(#[source] std::io::Error);
+
+impl Hint for Unprinted {}
 
 fn line(out: &mut impl Write, colour: AnsiColor, label: &str, text: &str) -> std::io::Result<()> {
     let style = Style::new().bold().fg_color(Some(colour.into()));

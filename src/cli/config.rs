@@ -1,0 +1,152 @@
+//! `casefile config`: what is set, whether a file is good, and a file to begin with.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::report::{Failure, print};
+use super::surroundings::Surroundings;
+use super::table::Table;
+use crate::config::limits::TABLE;
+use crate::config::{FILE_NAME, Settings, Source, find, template};
+use crate::disk::{DiskError, replace_as};
+use crate::hint::Hint;
+
+/// Show, check or begin casefile.yaml
+#[derive(Args, Debug)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Print the effective settings and where each came from
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say whether a file is good, or what is wrong with it and where
+    Check {
+        /// The file; without one, the casefile.yaml that counts here
+        file: Option<PathBuf>,
+    },
+    /// Write a casefile.yaml with every setting at its default
+    Init {
+        /// Replace a file that stands there
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Why a file to begin with was not written.
+#[derive(Debug, thiserror::Error)]
+enum NotBegun {
+    #[error("`{}` exists already", .0.display())]
+    Exists(PathBuf),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl Hint for NotBegun {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists(_) => Some("Pass `--force` to replace it.".into()),
+            Self::Disk(error) => error.hint(),
+        }
+    }
+}
+
+pub(crate) fn run(config: Config, around: &Surroundings) -> Result<ExitCode, Failure> {
+    match config.act {
+        Act::Show { json: false } => show(&around.settings()?),
+        Act::Show { json: true } => show_json(&around.settings()?),
+        Act::Check { file } => check(file, around),
+        Act::Init { force } => init(around, force).map_err(Failure::user)?,
+    }
+}
+
+fn show(settings: &Settings) -> Result<ExitCode, Failure> {
+    let mut table = Table::default();
+    for (key, value, source) in rows(settings) {
+        let value = match value {
+            Value::String(text) => text,
+            Value::Null => "(nowhere)".into(),
+            other => other.to_string(),
+        };
+        table.row([key, value, source.to_string()]);
+    }
+    print(&table.to_string())
+}
+
+fn show_json(settings: &Settings) -> Result<ExitCode, Failure> {
+    let rows = rows(settings)
+        .into_iter()
+        .map(|(key, value, source)| json!({"key": key, "value": value, "source": told(&source)}));
+    let whole = json!({
+        "file": settings.file(),
+        "policy_dir": settings.policy_dir(),
+        "settings": rows.collect::<Vec<_>>(),
+    });
+    print(&format!("{whole:#}\n"))
+}
+
+/// Every setting: its key as in `a.b`, its value, where it came from.
+fn rows(settings: &Settings) -> Vec<(String, Value, Source)> {
+    let home = settings.home_setting();
+    let policy = settings.policy();
+    let mut rows = vec![
+        (
+            "home".to_owned(),
+            json!(home.map(|home| home.value.to_string_lossy())),
+            home.map_or(Source::Default, |home| home.source.clone()),
+        ),
+        ("policy".to_owned(), json!(policy.value.as_str()), policy.source.clone()),
+    ];
+    for row in &TABLE {
+        let value = settings.limits().get(row.limit);
+        let source = settings.limit_source(row.limit).clone();
+        rows.push((format!("limits.{}", row.key), json!(value), source));
+    }
+    rows
+}
+
+fn told(source: &Source) -> Value {
+    match source {
+        Source::Default => json!({"from": "default"}),
+        Source::File { file, at } => {
+            json!({"from": "file", "file": file, "line": at.line, "column": at.column})
+        }
+        Source::Environment(name) => json!({"from": "environment", "name": name}),
+        Source::Flag(name) => json!({"from": "flag", "name": name}),
+    }
+}
+
+fn check(file: Option<PathBuf>, around: &Surroundings) -> Result<ExitCode, Failure> {
+    let file = match file {
+        Some(file) => Some(file),
+        None => find(&around.given).map_err(Failure::user)?,
+    };
+    let settings = Settings::of(file, &around.given).map_err(Failure::user)?;
+    match settings.file() {
+        Some(file) => print(&format!("{} is good\n", file.display())),
+        None => print(&format!("there is no {FILE_NAME}: every setting is at its default\n")),
+    }
+}
+
+fn init(around: &Surroundings, force: bool) -> Result<Result<ExitCode, Failure>, NotBegun> {
+    let file = around.given.working_directory.join(FILE_NAME);
+    if !force && exists(&file) {
+        return Err(NotBegun::Exists(file));
+    }
+    replace_as(&file, template().as_bytes(), 0o666)?;
+    Ok(print(&format!("wrote {}\n", file.display())))
+}
+
+/// A dangling link is somebody's file too.
+fn exists(file: &Path) -> bool {
+    file.symlink_metadata().is_ok()
+}

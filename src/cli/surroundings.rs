@@ -1,0 +1,55 @@
+//! What this process sees around it: directories and variables.
+//!
+//! The only place that looks. A command asks for it when it needs it, so that
+//! `casefile --version` reads nothing.
+
+use std::env;
+use std::path::PathBuf;
+
+use crate::cli::report::Failure;
+use crate::config::{Given, Settings};
+use crate::hint::Hint;
+
+/// Where a command was started, and by whom.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) given: Given,
+}
+
+/// The working directory cannot be named.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot tell the working directory")]
+pub(crate) struct NoWorkingDirectory(#[source] std::io::Error);
+
+impl Hint for NoWorkingDirectory {
+    fn hint(&self) -> Option<String> {
+        Some("Change to a directory that exists and that you may enter.".into())
+    }
+}
+
+impl Surroundings {
+    /// Looks around. `file` is what `--config` named.
+    pub(crate) fn look(file: Option<PathBuf>) -> Result<Self, Failure> {
+        let working_directory =
+            env::current_dir().map_err(|error| Failure::user(NoWorkingDirectory(error)))?;
+        let given = Given {
+            working_directory,
+            home: directory("HOME").filter(|home| home.is_absolute()),
+            config_home: directory("XDG_CONFIG_HOME"),
+            state_home: directory("XDG_STATE_HOME"),
+            casefile_home: directory("CASEFILE_HOME"),
+            file,
+        };
+        Ok(Self { given })
+    }
+
+    /// The settings that hold here.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Settings::load(&self.given).map_err(Failure::user)
+    }
+}
+
+/// A variable that is set to nothing is not set.
+fn directory(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}

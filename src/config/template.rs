@@ -1,0 +1,73 @@
+//! A complete `casefile.yaml` to begin with, made from the same tables that the
+//! settings are checked by, so that the two cannot drift apart.
+
+use std::fmt::Write;
+
+use super::PolicyName;
+use super::limits::TABLE;
+
+/// The text: every setting with a comment, each at its default.
+///
+/// `home` alone is commented out, because its default is not the same for
+/// everybody.
+pub fn template() -> String {
+    let mut text = String::from(HEAD);
+    // Writing to a string cannot fail.
+    let _ = write!(text, "policy: {}\n\n{LIMITS}limits:\n", PolicyName::DEFAULT);
+    for row in &TABLE {
+        let value = format!("{}: {}", row.key, row.default);
+        let _ = writeln!(text, "  {value:<21} # {}, {} to {}", row.what, row.min, row.max);
+    }
+    text
+}
+
+const HEAD: &str = "\
+# casefile's settings. Every key may be left out; each stands here at its default.
+# `casefile config check` reads this file, `casefile config show` says what holds.
+
+# Where cases, mirrors and snapshots are kept. A relative path is taken from this
+# file, `~/` from the home directory, and $CASEFILE_HOME wins over it. The default
+# is $XDG_STATE_HOME/casefile.
+# home: ~/.local/state/casefile
+
+# The policy of a jail that no other is named for: one of the built-in ones
+# (`casefile policy list`), or a file of that name in `sandbox-policy/` beside
+# this file.
+";
+
+const LIMITS: &str = "\
+# What a jail may use, where its policy says nothing else. The unit ends the name.
+";
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::TABLE;
+    use super::super::{Given, Settings, Source};
+    use super::template;
+
+    #[test]
+    fn the_template_sets_every_limit_and_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("casefile.yaml");
+        let given = Given {
+            working_directory: dir.path().into(),
+            home: Some("/home/a".into()),
+            ..Given::default()
+        };
+        let bare = Settings::of(None, &given).unwrap();
+
+        let with_home = template().replace("\n# home: ", "\nhome: ");
+        assert_ne!(with_home, template());
+        for text in [template(), with_home] {
+            std::fs::write(&file, text).unwrap();
+            let set = Settings::of(Some(file.clone()), &given).unwrap();
+            assert_eq!(set.limits(), bare.limits());
+            assert_eq!(set.policy().value, bare.policy().value);
+            assert_eq!(set.home().unwrap(), bare.home().unwrap());
+            for row in &TABLE {
+                assert_ne!(*set.limit_source(row.limit), Source::Default, "{}", row.key);
+            }
+            assert_ne!(set.policy().source, Source::Default);
+        }
+    }
+}
