@@ -25,7 +25,8 @@ const MAY_USE: Table<'static> = &[
     ("disk",   &["hint"]),
     ("yaml",   &["hint"]),
     ("config", &["hint", "disk", "yaml"]),
-    ("cli",    &["hint", "disk", "yaml", "config"]),
+    ("jail",   &["hint", "yaml", "config"]),
+    ("cli",    &["hint", "disk", "yaml", "config", "jail"]),
     ("main",   &["cli"]),
 ];
 

@@ -14,3 +14,4 @@ mod config;
 mod front;
 mod harness;
 mod hostile_config;
+mod policy;
