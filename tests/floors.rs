@@ -25,8 +25,9 @@ const MAY_USE: Table<'static> = &[
     ("yaml",   &["hint"]),
     ("disk",   &["hint"]),
     ("config", &["hint", "yaml", "disk"]),
+    ("case",   &["hint", "yaml", "disk", "config"]),
     ("jail",   &["hint", "yaml", "disk", "config"]),
-    ("cli",    &["hint", "yaml", "disk", "config", "jail"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "case", "jail"]),
     ("main",   &["cli", "jail"]),
 ];
 

@@ -13,6 +13,8 @@ use crate::config::limits::TABLE;
 use crate::config::{FILE_NAME, Settings, Source, find, template};
 use crate::disk::{DiskError, replace_as};
 use crate::hint::Hint;
+use crate::jail::policy::{Library, PolicyError};
+use crate::yaml::Located;
 
 /// Show, check or begin casefile.yaml
 #[derive(Args, Debug)]
@@ -131,9 +133,23 @@ fn check(file: Option<PathBuf>, around: &Surroundings) -> Result<ExitCode, Failu
         None => find(&around.given).map_err(Failure::user)?,
     };
     let settings = Settings::of(file, &around.given).map_err(Failure::user)?;
+    check_policy(&settings)?;
     match settings.file() {
         Some(file) => print(&format!("{} is good\n", file.display())),
         None => print(&format!("there is no {FILE_NAME}: every setting is at its default\n")),
+    }
+}
+
+/// The policy that is set can be had; if it cannot, the line that sets it is told.
+fn check_policy(settings: &Settings) -> Result<(), Failure> {
+    let policy = settings.policy();
+    match (Library::new(settings.policy_dir()).load(&policy.value), &policy.source) {
+        (Ok(_), _) => Ok(()),
+        (Err(PolicyError::Written(error)), _) => Err(Failure::user(error)),
+        (Err(error), Source::File { file, at }) => {
+            Err(Failure::user(Located::at(file, *at, &error).maybe_hint(error.hint())))
+        }
+        (Err(error), _) => Err(Failure::user(error)),
     }
 }
 
@@ -147,6 +163,7 @@ fn init(around: &Surroundings, force: bool) -> Result<Result<ExitCode, Failure>,
 }
 
 /// A dangling link is somebody's file too.
+#[expect(clippy::disallowed_methods, reason = "looks at a name, opens nothing")]
 fn exists(file: &Path) -> bool {
     file.symlink_metadata().is_ok()
 }

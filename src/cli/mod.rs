@@ -4,6 +4,7 @@
 //! the clock and the terminal. One file a command; this one names them all.
 
 mod config;
+mod policy;
 mod report;
 mod surroundings;
 mod table;
@@ -25,6 +26,7 @@ Usage: casefile <COMMAND> [OPTIONS]
 
 Settings
   config        Show, check or begin casefile.yaml
+  policy        See what jails allow, check a policy, ask why
   completions   Print a completion script for a shell
 
 Options:
@@ -47,6 +49,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Config(config::Config),
+    Policy(policy::Command),
     /// Print a completion script for a shell
     Completions {
         /// The shell to complete in
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let around = || Surroundings::look(cli.config);
     match cli.command {
+        Command::Policy(command) => policy::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();

@@ -7,8 +7,6 @@
     reason = "tests start programs and lay out files by hand; the walls are for the product"
 )]
 
-// Each test binary uses a part of it.
-#[allow(dead_code, unreachable_pub)]
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -16,3 +14,7 @@ mod config;
 mod front;
 mod harness;
 mod hostile_config;
+<<<<<<< HEAD
+=======
+mod policy;
+>>>>>>> config
