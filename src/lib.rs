@@ -7,6 +7,7 @@
 //! Nothing here reads the environment, the home directory, the clock or the
 //! terminal; `cli` looks at them once and hands in what it saw.
 
+pub mod case;
 pub mod cli;
 pub mod config;
 pub mod disk;

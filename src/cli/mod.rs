@@ -4,7 +4,12 @@
 //! the clock and the terminal. One file a command; this one names them all.
 
 mod config;
+mod list;
+mod plain;
+mod rename;
 mod report;
+mod rm;
+mod show;
 mod surroundings;
 mod table;
 
@@ -22,6 +27,12 @@ const HELP: &str = "\
 {about}
 
 Usage: casefile <COMMAND> [OPTIONS]
+
+Cases
+  list          List the cases, newest first
+  show          Show one case
+  rename        Give a case another title; its id stays
+  rm            Remove cases for good
 
 Settings
   config        Show, check or begin casefile.yaml
@@ -46,6 +57,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    List(list::List),
+    Show(show::Show),
+    Rename(rename::Rename),
+    Rm(rm::Rm),
     Config(config::Config),
     /// Print a completion script for a shell
     Completions {
@@ -73,6 +88,10 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let around = || Surroundings::look(cli.config);
     match cli.command {
+        Command::List(command) => list::run(command, &around()?),
+        Command::Show(command) => show::run(command, &around()?),
+        Command::Rename(command) => rename::run(command, &around()?),
+        Command::Rm(command) => rm::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();

@@ -1,11 +1,13 @@
 //! How a failure reaches a person: `error:`, `cause:` lines, `hint:`, and the
 //! exit code that tells a script whose turn it is.
 
+use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use super::plain::plain;
 use crate::hint::Hint;
 
 /// Whose turn it is after a failure. The numbers are part of the interface.
@@ -59,6 +61,26 @@ impl Failure {
     }
 }
 
+/// Says what went wrong beside the main thing, which was done.
+pub(crate) fn warn(error: &dyn Hint) {
+    let mut err = anstream::stderr();
+    let _ = line(&mut err, AnsiColor::Yellow, "warning", &with_causes(error));
+    if let Some(hint) = error.hint() {
+        let _ = line(&mut err, AnsiColor::Cyan, "hint", &hint);
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn with_causes<E: Error + ?Sized>(error: &E) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// Prints an answer, whole, on stdout.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut out = anstream::stdout();
@@ -79,5 +101,5 @@ impl Hint for Unprinted {}
 
 fn line(out: &mut impl Write, colour: AnsiColor, label: &str, text: &str) -> std::io::Result<()> {
     let style = Style::new().bold().fg_color(Some(colour.into()));
-    writeln!(out, "{style}{label}:{style:#} {text}")
+    writeln!(out, "{style}{label}:{style:#} {}", plain(text))
 }

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use lock::{Holder, Lock};
+pub(crate) use lock::{name, way_out};
 pub use replace::{LEFTOVER, replace, replace_as, sweep};
 
 use crate::hint::Hint;
@@ -25,7 +26,7 @@ use crate::hint::Hint;
 pub enum DiskError {
     #[error("cannot {act} `{}`", path.display())]
     Io { act: &'static str, path: PathBuf, source: io::Error },
-    #[error("`{}` is in use by {}", path.display(), lock::name(holder.as_ref()))]
+    #[error("`{}` is in use by {}", path.display(), name(holder.as_ref()))]
     Held { path: PathBuf, holder: Option<Holder> },
 }
 
@@ -45,7 +46,7 @@ impl Hint for DiskError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } => io_hint(source).map(Into::into),
-            Self::Held { holder, .. } => Some(lock::way_out(holder.as_ref())),
+            Self::Held { holder, .. } => Some(way_out(holder.as_ref())),
         }
     }
 }

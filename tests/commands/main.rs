@@ -10,6 +10,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cases;
 mod config;
 mod front;
 mod hostile_config;
+mod rm;
