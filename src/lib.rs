@@ -7,6 +7,11 @@
 //! Nothing here reads the environment, the home directory, the clock or the
 //! terminal; `cli` looks at them once and hands in what it saw.
 
+// The one exception is `jail/sys.rs`, by name.
+#![deny(unsafe_code)]
+// Tests lay out files and start programs by hand; the product may not.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 pub mod case;
 pub mod cli;
 pub mod config;

@@ -26,7 +26,7 @@ const TITLE_CHARS_SHOWN: usize = 60;
 
 pub(crate) fn run(list: List, around: &Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
-    let all = case::list(&home).map_err(Failure::user)?;
+    let all = case::list(&home).map_err(Failure::case)?;
     let text = if list.json { as_json(&all) } else { as_table(&all) };
     let code = print(&text)?;
     // What a removal that was killed left behind is not worth a failed listing.

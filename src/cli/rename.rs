@@ -23,7 +23,7 @@ pub(crate) struct Rename {
 pub(crate) fn run(rename: Rename, around: &Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
     let holder = around.holder("casefile rename");
-    let (id, title) = retitle(&home, &rename, &holder).map_err(Failure::user)?;
+    let (id, title) = retitle(&home, &rename, &holder).map_err(Failure::case)?;
     print(&format!("{id} is now titled: {}\n", plain(&title)))
 }
 

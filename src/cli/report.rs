@@ -8,17 +8,15 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 
 use super::plain::plain;
+use crate::case::CaseError;
 use crate::hint::Hint;
 
-/// Whose turn it is after a failure. The numbers are part of the interface.
+/// Whose turn it is after a failure. The numbers are part of the interface, and
+/// so is 2 for a command line that makes no sense, which clap gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// The user can mend it.
     User = 1,
-    /// The command line made no sense.
-    Usage = 2,
-    /// The jail could not be built, so nothing was run.
-    Jail = 125,
     /// Our fault.
     Ours = 255,
 }
@@ -38,6 +36,15 @@ impl Failure {
     /// A failure that the user can mend.
     pub(crate) fn user(error: impl Hint + Send + Sync + 'static) -> Self {
         Self::new(Turn::User, error)
+    }
+
+    /// A case that cannot be had as asked. Only what cannot be written down is
+    /// our own doing.
+    pub(crate) fn case(error: CaseError) -> Self {
+        match error {
+            CaseError::Unwritable(_) => Self::new(Turn::Ours, error),
+            _ => Self::user(error),
+        }
     }
 
     /// Prints the three parts, in colour only on a terminal, and says how to exit.

@@ -45,14 +45,14 @@ impl Hint for NotRemoved {
 
 pub(crate) fn run(rm: Rm, around: &Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
-    let ids = meant(&home, &rm.cases).map_err(Failure::user)?;
+    let ids = meant(&home, &rm.cases).map_err(Failure::case)?;
     if !rm.yes {
         ask(&home, &ids).map_err(Failure::user)?;
     }
     let outcome = ids.into_iter().try_for_each(|id| {
         Held::take(&home, &id, &around.holder("casefile rm"))
             .and_then(Held::remove)
-            .map_err(Failure::user)?;
+            .map_err(Failure::case)?;
         print(&format!("removed {id}\n")).map(drop)
     });
     // Also what earlier removals left that were killed.
@@ -80,6 +80,7 @@ fn meant(home: &Home, given: &[String]) -> Result<Vec<CaseId>, CaseError> {
 }
 
 /// Asks on the terminal, and nowhere else.
+#[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
 fn ask(home: &Home, ids: &[CaseId]) -> Result<(), NotRemoved> {
     let these = match ids {
         [only] => format!("case `{only}`"),

@@ -25,8 +25,8 @@ pub(crate) struct Show {
 
 pub(crate) fn run(show: Show, around: &Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
-    let id = case::find(&home, &show.case).map_err(Failure::user)?;
-    let case = case::show(&home, &id).map_err(Failure::user)?;
+    let id = case::find(&home, &show.case).map_err(Failure::case)?;
+    let case = case::show(&home, &id).map_err(Failure::case)?;
     if show.json {
         let mut json = as_json(&case);
         json["directory"] = json!(home.case(&id).to_string_lossy());

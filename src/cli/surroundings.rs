@@ -33,6 +33,7 @@ impl Hint for NoWorkingDirectory {
 
 impl Surroundings {
     /// Looks around. `file` is what `--config` named.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn look(file: Option<PathBuf>) -> Result<Self, Failure> {
         let working_directory =
             env::current_dir().map_err(|error| Failure::user(NoWorkingDirectory(error)))?;
@@ -54,6 +55,7 @@ impl Surroundings {
     }
 
     /// This process, as the holder of a lock.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn holder(&self, command: &str) -> Holder {
         Holder { pid: std::process::id(), command: command.into(), since: Timestamp::now() }
     }
@@ -65,6 +67,7 @@ impl Surroundings {
 }
 
 /// A variable that is set to nothing is not set.
+#[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
 fn directory(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{FILE_BYTES_MAX, Located, Place};
 
 /// The bytes of a file that people write: a regular one, and not a large one.
+#[expect(clippy::disallowed_methods, reason = "the one door for files that people write")]
 pub fn read(file: &Path) -> Result<Vec<u8>, Located> {
     let failed = |error: io::Error| {
         let (what, hint) = match error.kind() {

@@ -5,10 +5,19 @@
 //! itself, so that a snapshot states all that a user would see; what it fails
 //! with shows the command and what lies in the directory.
 
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "shared by test programs that each use a part; a failure here is a failed test"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -16,6 +25,9 @@ use std::sync::OnceLock;
 
 /// Nobody on any machine; what a test drops to when the suite runs as root.
 pub const ORDINARY_UID: u32 = 54_321;
+
+/// A failure shows no more of the directory than this.
+const LISTED_LINES_MAX: usize = 200;
 
 /// Whom a command is run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +161,7 @@ impl World {
             stdout: self.plain(&output.stdout),
             stderr: self.plain(&output.stderr),
             status: output.status,
-            context: format!("{command:?}\nin {}", self.tree()),
+            context: format!("{command:?}\nin {}", self.listing(LISTED_LINES_MAX)),
         }
     }
 
@@ -160,25 +172,34 @@ impl World {
 
     /// Every file and directory of this world, a line each.
     pub fn tree(&self) -> String {
-        let mut lines = String::from("<world>\n");
-        list(self.dir.path(), 1, &mut lines);
-        lines
+        self.listing(usize::MAX)
+    }
+
+    /// The same, but no more lines than somebody reads.
+    fn listing(&self, lines_max: usize) -> String {
+        let mut lines = vec![String::from("<world>")];
+        if !list(self.dir.path(), 1, lines_max, &mut lines) {
+            lines.push(format!("... (only the first {lines_max} lines are listed)"));
+        }
+        lines.join("\n") + "\n"
     }
 }
 
-fn list(dir: &Path, depth: usize, lines: &mut String) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
+/// Lists what is below `dir`; whether all of it fitted.
+fn list(dir: &Path, depth: usize, lines_max: usize, lines: &mut Vec<String>) -> bool {
+    let Ok(entries) = std::fs::read_dir(dir) else { return true };
     let mut entries: Vec<_> = entries.flatten().collect();
     entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
+    entries.iter().all(|entry| {
+        if lines_max <= lines.len() {
+            return false;
+        }
         let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
         let name = entry.file_name();
         let slash = if is_dir { "/" } else { "" };
-        lines.push_str(&format!("{}{}{slash}\n", "  ".repeat(depth), name.to_string_lossy()));
-        if is_dir {
-            list(&entry.path(), depth + 1, lines);
-        }
-    }
+        lines.push(format!("{}{}{slash}", "  ".repeat(depth), name.to_string_lossy()));
+        !is_dir || list(&entry.path(), depth + 1, lines_max, lines)
+    })
 }
 
 /// What a command left behind for its caller.
@@ -231,15 +252,36 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let built = PathBuf::from(env!("CARGO_BIN_EXE_casefile"));
         let open = |dir: &Path| dir.metadata().is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
-        if !am_root() || built.ancestors().all(open) {
-            return built;
-        }
-        let shared =
-            std::env::temp_dir().join(format!("casefile-under-test-{}", std::process::id()));
-        std::fs::create_dir_all(&shared).unwrap();
-        std::fs::set_permissions(&shared, PermissionsExt::from_mode(0o755)).unwrap();
-        let copy = shared.join("casefile");
-        std::fs::copy(&built, &copy).unwrap();
-        copy
+        if am_root() && !built.ancestors().all(open) { shared_copy(&built) } else { built }
     })
+}
+
+/// A copy in one known place for each checkout, so that runs leave no heap of
+/// them. It is the same program as long as its size and time are.
+fn shared_copy(built: &Path) -> PathBuf {
+    let dir = std::env::temp_dir().join("casefile-under-test");
+    let _ = std::fs::DirBuilder::new().mode(0o755).create(&dir);
+    let about = dir.symlink_metadata().unwrap();
+    let is_ours = about.is_dir() && about.uid() == 0 && about.mode() & 0o022 == 0;
+    assert!(is_ours, "`{}` is somebody else's; root runs nothing from there", dir.display());
+
+    let mut name = DefaultHasher::new();
+    built.hash(&mut name);
+    let copy = dir.join(format!("casefile-{:016x}", name.finish()));
+    let built_about = built.metadata().unwrap();
+    let same = |copy: std::fs::Metadata| {
+        copy.len() == built_about.len() && copy.modified().ok() == built_about.modified().ok()
+    };
+    if !copy.symlink_metadata().is_ok_and(same) {
+        // Written beside and renamed: another run may be starting the old one.
+        let new = tempfile::NamedTempFile::new_in(&dir).unwrap();
+        std::fs::copy(built, new.path()).unwrap();
+        let (file, new) = new.into_parts();
+        file.set_modified(built_about.modified().unwrap()).unwrap();
+        file.set_permissions(PermissionsExt::from_mode(0o755)).unwrap();
+        // Nobody can start a program that is still open for writing.
+        drop(file);
+        new.persist(&copy).unwrap();
+    }
+    copy
 }
