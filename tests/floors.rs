@@ -22,11 +22,11 @@ use std::path::Path;
 #[rustfmt::skip]
 const MAY_USE: Table<'static> = &[
     ("hint",   &[]),
-    ("disk",   &["hint"]),
     ("yaml",   &["hint"]),
-    ("config", &["hint", "disk", "yaml"]),
-    ("case",   &["hint", "disk", "yaml", "config"]),
-    ("cli",    &["hint", "disk", "yaml", "config", "case"]),
+    ("disk",   &["hint"]),
+    ("config", &["hint", "yaml", "disk"]),
+    ("case",   &["hint", "yaml", "disk", "config"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "case"]),
     ("main",   &["cli"]),
 ];
 

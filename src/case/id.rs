@@ -11,13 +11,11 @@ use crate::hint::Hint;
 /// The id of a case.
 ///
 /// Invariant: one or more parts of `a-z` and `0-9` joined by `-`, the last one
-/// the tail; at most [`ID_BYTES_MAX`] bytes. The field is private, and
+/// the tail; at most [`CaseId::BYTES_MAX`] bytes. The field is private, and
 /// [`CaseId::new`] and [`CaseId::parse`] are the only ways in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CaseId(String);
 
-/// A slug as long as a line can bear, a hyphen, and the tail.
-pub(super) const ID_BYTES_MAX: usize = SLUG_BYTES_MAX + 1 + TAIL_BYTES;
 const SLUG_BYTES_MAX: usize = 40;
 const TAIL_BYTES: usize = 6;
 
@@ -28,6 +26,9 @@ const TAIL_LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SLUG_OF_NOTHING: &str = "case";
 
 impl CaseId {
+    /// A slug as long as a line can bear, a hyphen, and the tail.
+    pub const BYTES_MAX: usize = SLUG_BYTES_MAX + 1 + TAIL_BYTES;
+
     /// An id for a case of this title. The caller brings the randomness.
     pub fn new(title: &str, random: [u8; TAIL_BYTES]) -> Self {
         let tail = random.map(|byte| char::from(TAIL_LETTERS[usize::from(byte) % 32]));
@@ -37,8 +38,8 @@ impl CaseId {
     /// Checks an id that came from outside.
     pub fn parse(given: &str) -> Result<Self, BadId> {
         let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9');
-        let bad = || BadId { given: given.chars().take(2 * ID_BYTES_MAX).collect() };
-        if ID_BYTES_MAX < given.len() {
+        let bad = || BadId { given: given.chars().take(2 * Self::BYTES_MAX).collect() };
+        if Self::BYTES_MAX < given.len() {
             return Err(bad());
         }
         let (slug, tail) = given.rsplit_once('-').ok_or_else(bad)?;
@@ -102,7 +103,7 @@ fn slug(title: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{CaseId, ID_BYTES_MAX};
+    use super::CaseId;
 
     #[test]
     fn a_title_becomes_a_name_that_people_can_read() {
@@ -151,7 +152,7 @@ mod tests {
         #[test]
         fn every_title_gives_an_id_that_is_one(title in ".{0,300}", random: [u8; 6]) {
             let id = CaseId::new(&title, random);
-            prop_assert!(id.as_str().len() <= ID_BYTES_MAX);
+            prop_assert!(id.as_str().len() <= CaseId::BYTES_MAX);
             prop_assert_eq!(CaseId::parse(id.as_str()), Ok(id.clone()));
         }
 

@@ -89,7 +89,7 @@ fn choose(given: &str, mut ids: Vec<CaseId>) -> Result<CaseId, CaseError> {
     }
     let meant = |id: &CaseId| !given.is_empty() && id.as_str().starts_with(given);
     if !ids.iter().any(meant) {
-        let nearest = (given.len() <= super::id::ID_BYTES_MAX)
+        let nearest = (given.len() <= CaseId::BYTES_MAX)
             .then(|| nearest(given, ids.iter().map(CaseId::as_str)))
             .flatten();
         return Err(CaseError::NoSuch { given: given.into(), nearest: nearest.map(Into::into) });

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 pub use lock::{Holder, Lock};
 pub(crate) use lock::{name, way_out};
-pub use replace::{LEFTOVER, replace, replace_as, sweep};
+pub use replace::{LEFTOVER, replace, replace_as};
 
 use crate::hint::Hint;
 
