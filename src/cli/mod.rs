@@ -5,7 +5,12 @@
 
 mod config;
 mod policy;
+mod list;
+mod plain;
+mod rename;
 mod report;
+mod rm;
+mod show;
 mod surroundings;
 mod table;
 
@@ -23,6 +28,12 @@ const HELP: &str = "\
 {about}
 
 Usage: casefile <COMMAND> [OPTIONS]
+
+Cases
+  list          List the cases, newest first
+  show          Show one case
+  rename        Give a case another title; its id stays
+  rm            Remove cases for good
 
 Settings
   config        Show, check or begin casefile.yaml
@@ -48,6 +59,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    List(list::List),
+    Show(show::Show),
+    Rename(rename::Rename),
+    Rm(rm::Rm),
     Config(config::Config),
     Policy(policy::Command),
     /// Print a completion script for a shell
@@ -77,6 +92,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let around = || Surroundings::look(cli.config);
     match cli.command {
         Command::Policy(command) => policy::run(command, &around()?),
+        Command::List(command) => list::run(command, &around()?),
+        Command::Show(command) => show::run(command, &around()?),
+        Command::Rename(command) => rename::run(command, &around()?),
+        Command::Rm(command) => rm::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();

@@ -1,22 +1,22 @@
 //! How a failure reaches a person: `error:`, `cause:` lines, `hint:`, and the
 //! exit code that tells a script whose turn it is.
 
+use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use super::plain::plain;
+use crate::case::CaseError;
 use crate::hint::Hint;
 
-/// Whose turn it is after a failure. The numbers are part of the interface.
+/// Whose turn it is after a failure. The numbers are part of the interface, and
+/// so is 2 for a command line that makes no sense, which clap gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// The user can mend it.
     User = 1,
-    /// The command line made no sense.
-    Usage = 2,
-    /// The jail could not be built, so nothing was run.
-    Jail = 125,
     /// Our fault.
     Ours = 255,
 }
@@ -36,6 +36,15 @@ impl Failure {
     /// A failure that the user can mend.
     pub(crate) fn user(error: impl Hint + Send + Sync + 'static) -> Self {
         Self::new(Turn::User, error)
+    }
+
+    /// A case that cannot be had as asked. Only what cannot be written down is
+    /// our own doing.
+    pub(crate) fn case(error: CaseError) -> Self {
+        match error {
+            CaseError::Unwritable(_) => Self::new(Turn::Ours, error),
+            _ => Self::user(error),
+        }
     }
 
     /// Prints the three parts, in colour only on a terminal, and says how to exit.
@@ -59,6 +68,26 @@ impl Failure {
     }
 }
 
+/// Says what went wrong beside the main thing, which was done.
+pub(crate) fn warn(error: &dyn Hint) {
+    let mut err = anstream::stderr();
+    let _ = line(&mut err, AnsiColor::Yellow, "warning", &with_causes(error));
+    if let Some(hint) = error.hint() {
+        let _ = line(&mut err, AnsiColor::Cyan, "hint", &hint);
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn with_causes<E: Error + ?Sized>(error: &E) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// Prints an answer, whole, on stdout.
 pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
     let mut out = anstream::stdout();
@@ -79,5 +108,5 @@ impl Hint for Unprinted {}
 
 fn line(out: &mut impl Write, colour: AnsiColor, label: &str, text: &str) -> std::io::Result<()> {
     let style = Style::new().bold().fg_color(Some(colour.into()));
-    writeln!(out, "{style}{label}:{style:#} {text}")
+    writeln!(out, "{style}{label}:{style:#} {}", plain(text))
 }

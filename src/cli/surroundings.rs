@@ -6,8 +6,12 @@
 use std::env;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
+use crate::case::Home;
 use crate::cli::report::Failure;
 use crate::config::{Given, Settings};
+use crate::disk::Holder;
 use crate::hint::Hint;
 
 /// Where a command was started, and by whom.
@@ -42,6 +46,18 @@ impl Surroundings {
             file,
         };
         Ok(Self { given })
+    }
+
+    /// Where the cases are kept.
+    pub(crate) fn home(&self) -> Result<Home, Failure> {
+        let settings = self.settings()?;
+        settings.home().map(Home::new).map_err(Failure::user)
+    }
+
+    /// This process, as the holder of a lock.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn holder(&self, command: &str) -> Holder {
+        Holder { pid: std::process::id(), command: command.into(), since: Timestamp::now() }
     }
 
     /// The settings that hold here.

@@ -17,7 +17,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use lock::{Holder, Lock};
-pub use replace::{LEFTOVER, replace, replace_as, sweep};
+pub(crate) use lock::{name, way_out};
+pub use replace::{LEFTOVER, replace, replace_as};
 
 use crate::hint::Hint;
 
@@ -27,7 +28,7 @@ use crate::hint::Hint;
 pub enum DiskError {
     #[error("cannot {act} `{}`", path.display())]
     Io { act: &'static str, path: PathBuf, source: io::Error },
-    #[error("`{}` is in use by {}", path.display(), lock::name(holder.as_ref()))]
+    #[error("`{}` is in use by {}", path.display(), name(holder.as_ref()))]
     Held { path: PathBuf, holder: Option<Holder> },
 }
 
@@ -47,7 +48,7 @@ impl Hint for DiskError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } => io_hint(source).map(Into::into),
-            Self::Held { holder, .. } => Some(lock::way_out(holder.as_ref())),
+            Self::Held { holder, .. } => Some(way_out(holder.as_ref())),
         }
     }
 }

@@ -6,10 +6,10 @@
 //! itself is what is locked, because a lock file would be one more thing to
 //! leave behind in a directory that may be a user's own.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -40,26 +40,19 @@ pub fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DiskError>
     let cannot_write = || DiskError::io("write", path);
     let mut beside = tempfile::Builder::new()
         .prefix(LEFTOVER)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(dir)
-        .map_err(|error| cannot_write()(bare(error)))?;
+        .make_in(dir, |path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path))
+        .map_err(cannot_write())?;
     if let Ok(old) = fs::symlink_metadata(path)
         && old.is_file()
     {
         let kept = Permissions::from_mode(old.permissions().mode() & 0o777);
         beside.as_file().set_permissions(kept).map_err(cannot_write())?;
     }
-    beside.write_all(bytes).map_err(|error| cannot_write()(bare(error)))?;
+    beside.as_file_mut().write_all(bytes).map_err(cannot_write())?;
     // Before the rename: a name must never lead to bytes that are not there yet.
     beside.as_file().sync_all().map_err(cannot_write())?;
     beside.persist(path).map_err(|error| cannot_write()(error.error))?;
     held.sync(dir)
-}
-
-/// Takes away what writers that died left in a directory. A living writer is
-/// waited for.
-pub fn sweep(dir: &Path) -> Result<(), DiskError> {
-    HeldDir::open(dir)?.sweep(dir)
 }
 
 /// A directory in which nobody else replaces a file.
@@ -106,17 +99,6 @@ impl HeldDir {
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
             outcome => outcome.map_err(DiskError::io("sync", dir)),
         }
-    }
-}
-
-/// The kernel's error without the temporary name that `tempfile` adds to it:
-/// nobody who reads the message knows that name.
-fn bare(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|inner| inner.source());
-    let inner = inner.and_then(|inner| inner.downcast_ref::<std::io::Error>());
-    match inner.and_then(std::io::Error::raw_os_error) {
-        Some(errno) => std::io::Error::from_raw_os_error(errno),
-        None => error,
     }
 }
 
@@ -182,6 +164,12 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 
         assert!(replace(&dir.path().join("no/such"), b"").unwrap_err().is_missing());
+        // Nobody who reads the cause knows the name of the file beside.
+        for refused in [Path::new("/proc/casefile"), &dir.path().join("n".repeat(256))] {
+            let error = replace(refused, b"").unwrap_err();
+            let cause = std::error::Error::source(&error).unwrap().to_string();
+            assert!(!cause.contains(LEFTOVER), "{cause}");
+        }
     }
 
     #[test]

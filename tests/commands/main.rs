@@ -10,11 +10,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cases;
 mod config;
 mod front;
 mod harness;
 mod hostile_config;
-<<<<<<< HEAD
-=======
 mod policy;
->>>>>>> config
+mod rm;

@@ -1,0 +1,127 @@
+//! Cases on disk: their ids, their manifest, and how they are found, changed and
+//! removed.
+//!
+//! ```text
+//! text ──find──► CaseId ──Held::take──► Held ──write──► a new manifest
+//!                   │                     └───remove──► nothing
+//!                   └──show──► Summary
+//! ```
+//!
+//! **A lock for every change.** Only a [`Held`] can write or remove, and only
+//! taking the lock makes one.
+//!
+//! **One door.** A case holds what an agent wrote, so the host opens its files
+//! through [`CaseDir`], with a [`CasePath`], and takes its directories apart
+//! without building a path (`erase`).
+//!
+//! **Whole or gone.** A manifest is replaced in one step, and a case leaves in
+//! one (`trash`); a kill at any moment shows one side of the step or the other.
+
+mod door;
+mod erase;
+mod held;
+mod id;
+mod layout;
+mod list;
+mod manifest;
+mod path;
+mod trash;
+
+use std::path::PathBuf;
+
+pub use door::{CaseDir, DoorError};
+pub use erase::EraseError;
+pub use held::Held;
+pub use id::{BadId, CaseId};
+pub use layout::{Home, LOCK, MANIFEST};
+pub use list::{Listed, Summary, Usage, find, list, show, usage};
+pub use manifest::{
+    BadTitle, CommitId, FORMAT, Incident, Manifest, Opener, Origin, Repo, RepoName, Rule,
+};
+pub use path::{BadPath, CasePath};
+pub use trash::finish;
+
+use crate::disk::{self, DiskError, Holder};
+use crate::hint::Hint;
+use crate::yaml::{Located, Unwritable};
+
+/// Why something could not be done to a case.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    #[error("there is no case `{given}`")]
+    NoSuch { given: String, nearest: Option<String> },
+    #[error("`{given}` could be any of {count} cases")]
+    Ambiguous { given: String, count: usize, candidates: Vec<CaseId> },
+    #[error("case `{id}` is in use by {}", disk::name(holder.as_ref()))]
+    InUse { id: CaseId, holder: Option<Holder> },
+    /// Its manifest cannot be read.
+    #[error("case `{id}` is broken")]
+    Broken {
+        id: CaseId,
+        #[source]
+        why: Box<CaseError>,
+    },
+    #[error("not all of `{name}` could be removed; the rest is in `{}`", trash.display())]
+    Erase {
+        name: String,
+        trash: PathBuf,
+        #[source]
+        cause: EraseError,
+    },
+    #[error(transparent)]
+    Id(#[from] BadId),
+    #[error(transparent)]
+    Path(#[from] BadPath),
+    #[error(transparent)]
+    Title(#[from] BadTitle),
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    #[error(transparent)]
+    Manifest(#[from] Located),
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl CaseError {
+    /// A case that was there a moment ago.
+    fn gone(id: &CaseId) -> Self {
+        Self::NoSuch { given: id.to_string(), nearest: None }
+    }
+}
+
+impl Hint for CaseError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuch { nearest: Some(nearest), .. } => {
+                Some(format!("Did you mean `{nearest}`?"))
+            }
+            Self::NoSuch { nearest: None, .. } => {
+                Some("Run `casefile list` to see which cases there are.".into())
+            }
+            Self::Ambiguous { count, candidates, .. } => {
+                let names: Vec<String> = candidates.iter().map(|id| format!("`{id}`")).collect();
+                let more = if names.len() < *count { ", ..." } else { "" };
+                Some(format!("Name one of {}{more}.", names.join(", ")))
+            }
+            Self::InUse { holder, .. } => Some(disk::way_out(holder.as_ref())),
+            Self::Erase { cause: EraseError::Mounted { .. }, .. } => {
+                Some("Unmount it, then run `casefile list` to remove the rest.".into())
+            }
+            Self::Erase { cause: EraseError::Io { source, .. }, .. } => {
+                disk::io_hint(source).map(Into::into)
+            }
+            Self::Erase { .. } => Some("Run `casefile list` to remove the rest.".into()),
+            Self::Broken { why, .. } => why.hint(),
+            Self::Id(error) => error.hint(),
+            Self::Path(error) => error.hint(),
+            Self::Title(error) => error.hint(),
+            Self::Door(error) => error.hint(),
+            Self::Manifest(error) => Hint::hint(error),
+            Self::Unwritable(error) => error.hint(),
+            Self::Disk(error) => error.hint(),
+        }
+    }
+}
