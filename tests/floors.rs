@@ -22,12 +22,12 @@ use std::path::Path;
 #[rustfmt::skip]
 const MAY_USE: Table<'static> = &[
     ("hint",   &[]),
-    ("disk",   &["hint"]),
     ("yaml",   &["hint"]),
-    ("config", &["hint", "disk", "yaml"]),
-    ("jail",   &["hint", "yaml", "config"]),
-    ("cli",    &["hint", "disk", "yaml", "config", "jail"]),
-    ("main",   &["cli"]),
+    ("disk",   &["hint"]),
+    ("config", &["hint", "yaml", "disk"]),
+    ("jail",   &["hint", "yaml", "disk", "config"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "jail"]),
+    ("main",   &["cli", "jail"]),
 ];
 
 /// Words of the code that belong to one place, so that it can be changed or
