@@ -41,7 +41,6 @@ const NAMED_IN: Table<'static> = &[
     ("clap",        &["src/cli/"]),
     ("anstream",    &["src/cli/"]),
     ("landlock",    &["src/jail/"]),
-    ("seccompiler", &["src/jail/"]),
     ("git2",        &["src/repos/"]),
     ("rmcp",        &["src/mcp/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),

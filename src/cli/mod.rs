@@ -4,12 +4,13 @@
 //! the clock and the terminal. One file a command; this one names them all.
 
 mod config;
-mod policy;
 mod list;
 mod plain;
+mod policy;
 mod rename;
 mod report;
 mod rm;
+mod run;
 mod show;
 mod surroundings;
 mod table;
@@ -28,6 +29,9 @@ const HELP: &str = "\
 {about}
 
 Usage: casefile <COMMAND> [OPTIONS]
+
+Jail
+  run           Run one command in a jail
 
 Cases
   list          List the cases, newest first
@@ -59,6 +63,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     List(list::List),
     Show(show::Show),
     Rename(rename::Rename),
@@ -91,6 +96,7 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let around = || Surroundings::look(cli.config);
     match cli.command {
+        Command::Run(command) => run::run(command, &around()?),
         Command::Policy(command) => policy::run(command, &around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),

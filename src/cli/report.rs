@@ -17,6 +17,8 @@ use crate::hint::Hint;
 pub(crate) enum Turn {
     /// The user can mend it.
     User = 1,
+    /// The jail could not be built, so nothing was run.
+    Jail = 125,
     /// Our fault.
     Ours = 255,
 }

@@ -4,6 +4,7 @@
 //! `casefile --version` reads nothing.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -58,6 +59,12 @@ impl Surroundings {
     #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn holder(&self, command: &str) -> Holder {
         Holder { pid: std::process::id(), command: command.into(), since: Timestamp::now() }
+    }
+
+    /// A variable of the caller's, for a jail whose policy passes it on.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
+        env::var_os(name)
     }
 
     /// The settings that hold here.

@@ -1,6 +1,67 @@
-//! The jail: how a program is started so that it can do little.
+//! The jail: how a program is run so that it can do little.
 //!
-//! What a jail allows is a [`policy`], a YAML file that is read and checked in
-//! full before anything is built from it.
+//! ```text
+//! host (casefile)          zygote               warden, in the jail      per command
+//!   Zygote::start ───────►  one thread,
+//!   Zygote::open(plan) ──►  forks ────────────►  stages::build
+//!   Jail::start(spec) ────────────────────────►  forks ────────────────►  first process:
+//!     streams, directly ◄──────────────────────────────────────────────   stages::lock_in,
+//!   Running::news ◄─────── how it ended ──────── watches, collects ◄────   then the program
+//! ```
+//!
+//! * [`policy`] is a YAML file that is read and checked in full before anything is
+//!   built from it.
+//! * [`plan`] is decided on the host, before any process exists.
+//! * `stages.rs` is the order in which rights are given up; read it first.
+//! * `sys.rs` holds the system calls that no crate wraps, and all `unsafe`.
+//!
+//! **No quiet fallback.** A layer that cannot be applied in full ends the start
+//! with its name, what the kernel said, and what to do.
 
+mod bpf;
+mod cgroup;
+mod command;
+mod disk;
+mod error;
+mod host;
+mod identity;
+mod landlock;
+mod network;
+pub mod plan;
 pub mod policy;
+mod processes;
+mod root;
+mod seccomp;
+mod stage;
+mod stages;
+mod sys;
+mod warden;
+mod watch;
+pub mod wire;
+mod zygote;
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+pub use error::JailError;
+pub use host::{Jail, News, Running, Streams, Zygote};
+pub use identity::give_to_jail;
+pub use stage::{Fault, Stage};
+
+/// Rows and columns of a terminal.
+pub fn terminal_size(terminal: BorrowedFd<'_>) -> io::Result<(u16, u16)> {
+    sys::window_size(terminal).map(|size| (size.ws_row, size.ws_col))
+}
+
+/// Tells a terminal, and what runs in it, that it has another size.
+pub fn set_terminal_size(terminal: BorrowedFd<'_>, (rows, columns): (u16, u16)) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    sys::set_window_size(terminal, size)
+}
+
+/// Takes this process over if it was started to be a part of the jail's
+/// machinery, and says how it is to exit. `program` is the name it was started by.
+pub fn take_over(program: Option<&OsStr>) -> Option<i32> {
+    (program? == zygote::NAME).then(zygote::main)
+}

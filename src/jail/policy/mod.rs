@@ -30,6 +30,8 @@ mod words;
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::PolicyName;
 use crate::config::limits::{Limit, Limits, TABLE};
 use crate::yaml::Place;
@@ -87,7 +89,7 @@ pub struct Line {
 }
 
 /// How strong a jail is, the weaker first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Strength {
     /// Landlock, seccomp and limits alone.
     Landlock,
@@ -104,7 +106,7 @@ pub enum Workdir {
 }
 
 /// What can be reached from inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network {
     /// Nothing, not even the jail itself.
     None,

@@ -1,0 +1,182 @@
+//! The host's side: starting the zygote, opening jails, running commands in them.
+//!
+//! Every handle is a socket, and letting go of it is the way to end what it
+//! stands for: a [`Running`] its command, a [`Jail`] all its commands, the
+//! [`Zygote`] every jail. So nothing outlives the process that asked for it,
+//! however that process ends.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::error::JailError;
+use super::plan::Plan;
+use super::stage::{Fault, Stage};
+use super::wire::{
+    Channel, End, FromCommand, FromWarden, Means, Spec, ToCommand, ToWarden, ToZygote,
+};
+use super::zygote;
+
+/// How long a jail may take to say that it stands. A machine that swaps is slow;
+/// one that needs longer is broken.
+const OPEN_MAX: Duration = Duration::from_secs(20);
+
+/// The small process from which jails are forked.
+#[derive(Debug)]
+pub struct Zygote {
+    channel: Option<Channel>,
+    process: Child,
+}
+
+impl Zygote {
+    /// Starts it: this program anew, with nothing of this process in it.
+    pub fn start() -> Result<Self, JailError> {
+        let (ours, theirs) = Channel::pair().map_err(JailError::Start)?;
+        #[expect(clippy::disallowed_methods, reason = "this is where jails come from")]
+        let process = Command::new("/proc/self/exe")
+            .arg0(zygote::NAME)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(theirs.into_fd()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(JailError::Start)?;
+        Ok(Self { channel: Some(ours), process })
+    }
+
+    /// Opens a jail, and comes back when it stands.
+    pub fn open(&self, plan: &Plan) -> Result<Jail, JailError> {
+        let (channel, theirs) = Channel::pair().map_err(JailError::Start)?;
+        let zygote = self.channel.as_ref().ok_or(JailError::Gone)?;
+        zygote
+            .send(&ToZygote::Open(plan.clone()), &[theirs.as_fd()])
+            .map_err(|_| JailError::Gone)?;
+        drop(theirs);
+        if !readable(channel.as_fd(), OPEN_MAX).map_err(JailError::Start)? {
+            let slow = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+            return Err(Fault::new(Stage::Zygote, &slow, "waiting for the jail").into());
+        }
+        match channel.receive_from_jail()?.map(|received| received.message) {
+            Some(FromWarden::Ready { means }) => Ok(Jail { channel, means }),
+            Some(FromWarden::Failed(fault)) => Err(fault.into()),
+            None => Err(JailError::Gone),
+        }
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        self.channel = None;
+        // It ends at once, and takes the jails with it.
+        let _ = self.process.wait();
+    }
+}
+
+/// An open jail.
+#[derive(Debug)]
+pub struct Jail {
+    channel: Channel,
+    means: Means,
+}
+
+/// The streams of a command, on the host's side of it.
+#[derive(Debug)]
+pub enum Streams<'a> {
+    /// What becomes its standard input, output and error.
+    Three([BorrowedFd<'a>; 3]),
+    /// A terminal, if [`Spec::terminal`] asks for one; [`Running::started`] brings it.
+    Terminal,
+}
+
+impl Jail {
+    /// By which means the limits are held that add up over the jail.
+    pub fn means(&self) -> Means {
+        self.means
+    }
+
+    /// Asks for a command to be started. Does not wait until it is.
+    pub fn start(&self, spec: &Spec, streams: &Streams<'_>) -> Result<Running, JailError> {
+        let (control, theirs) = Channel::pair().map_err(JailError::Start)?;
+        let mut along = vec![theirs.as_fd()];
+        if let Streams::Three(three) = streams {
+            along.extend(three);
+        }
+        self.channel.send(&ToWarden::Start(spec.clone()), &along).map_err(|_| JailError::Gone)?;
+        Ok(Running { control })
+    }
+}
+
+/// A command that was asked for.
+#[derive(Debug)]
+pub struct Running {
+    control: Channel,
+}
+
+/// What a command's jail says of it, in this order, the first two at most once.
+#[derive(Debug)]
+pub enum News {
+    /// Its processes exist. Comes with its terminal, if it has one.
+    Started(Option<OwnedFd>),
+    /// The program could not be started, for this reason.
+    NotStarted(Fault),
+    /// It is over, and all that it started is gone.
+    Ended(End),
+}
+
+impl Running {
+    /// Waits for the next piece of news.
+    pub fn news(&self) -> Result<News, JailError> {
+        let received = self.control.receive_from_jail()?.ok_or(JailError::Gone)?;
+        Ok(match received.message {
+            FromCommand::Started => News::Started(received.descriptors.into_iter().next()),
+            FromCommand::NotStarted(fault) => News::NotStarted(fault),
+            FromCommand::Ended(end) => News::Ended(end),
+        })
+    }
+
+    /// Waits for the end. A program that could not be started is an error.
+    pub fn wait(&self) -> Result<End, JailError> {
+        let mut fault = None;
+        loop {
+            match self.news()? {
+                News::Started(_) => {}
+                // Its first process is about to end; better to know it gone.
+                News::NotStarted(why) => fault = Some(why),
+                News::Ended(end) => return fault.map_or(Ok(end), |fault| Err(fault.into())),
+            }
+        }
+    }
+
+    /// Passes a signal on to the command.
+    pub fn signal(&self, number: i32) -> Result<(), JailError> {
+        self.control.send(&ToCommand::Signal(number), &[]).map_err(|_| JailError::Gone)
+    }
+
+    /// Ends the command and all that it started. Its end is still told.
+    pub fn cancel(&self) -> Result<(), JailError> {
+        self.control.send(&ToCommand::Cancel, &[]).map_err(|_| JailError::Gone)
+    }
+}
+
+impl AsFd for Running {
+    /// Readable when there is news.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+}
+
+/// Whether there is something to read on `fd`, waiting for it a while.
+pub(super) fn readable(fd: BorrowedFd<'_>, within: Duration) -> io::Result<bool> {
+    let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
+    loop {
+        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout) {
+            Err(nix::errno::Errno::EINTR) => {}
+            ready => return Ok(ready? == 1),
+        }
+    }
+}

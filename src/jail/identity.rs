@@ -1,0 +1,121 @@
+//! Whom a jail's processes are, on the host and inside.
+//!
+//! Inside there is one user. On the host it is the caller, or, where the caller
+//! is root, a uid that owns nothing.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use super::plan::USER_ID;
+use super::stage::{At, Fault, Stage};
+use super::sys::{self, Fork};
+
+/// The uid and gid that root's jails run as. Nothing may belong to it; unlike
+/// the ranges that are handed out to containers it exists on every host.
+pub(super) const DROPPED_ID: u32 = 65_533;
+
+/// The user, as the host knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// The caller, who is not root.
+    Ordinary { uid: u32, gid: u32 },
+    /// Root, who becomes this one first.
+    Dropped { uid: u32, gid: u32 },
+}
+
+impl Who {
+    pub(super) fn myself() -> Self {
+        let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+        if uid.is_root() {
+            Self::Dropped { uid: DROPPED_ID, gid: DROPPED_ID }
+        } else {
+            Self::Ordinary { uid: uid.as_raw(), gid: gid.as_raw() }
+        }
+    }
+
+    fn ids(self) -> (u32, u32) {
+        match self {
+            Self::Ordinary { uid, gid } | Self::Dropped { uid, gid } => (uid, gid),
+        }
+    }
+}
+
+/// Hands a directory of the host to whoever this caller's jails run as.
+#[expect(clippy::disallowed_methods, reason = "a directory that this process just made")]
+pub fn give_to_jail(dir: &Path) -> io::Result<()> {
+    match Who::myself() {
+        Who::Ordinary { .. } => Ok(()),
+        Who::Dropped { uid, gid } => std::os::unix::fs::lchown(dir, Some(uid), Some(gid)),
+    }
+}
+
+/// User namespaces by which a mount shows its owner's files as the jail's own.
+/// No process ever runs in one.
+#[derive(Debug, Default)]
+pub(super) struct OwnerMaps(HashMap<(u32, u32), OwnedFd>);
+
+impl OwnerMaps {
+    /// The namespace that shows files of `uid` and `gid` as those of `who`.
+    pub(super) fn for_owner(&mut self, who: Who, uid: u32, gid: u32) -> io::Result<BorrowedFd<'_>> {
+        use std::collections::hash_map::Entry;
+        let fd: &OwnedFd = match self.0.entry((uid, gid)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(owner_map(who, uid, gid)?),
+        };
+        Ok(fd.as_fd())
+    }
+}
+
+fn owner_map(who: Who, uid: u32, gid: u32) -> io::Result<OwnedFd> {
+    let (to_uid, to_gid) = who.ids();
+    let (release, wait) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    match sys::fork(libc::CLONE_NEWUSER)? {
+        Fork::Child => {
+            // Stays until the parent has the namespace open and lets go.
+            drop(wait);
+            let _ = nix::unistd::read(&release, &mut [0]);
+            sys::exit_now(0)
+        }
+        Fork::Parent(child) => {
+            drop(release);
+            write_file(&format!("/proc/{child}/uid_map"), &format!("{uid} {to_uid} 1"))?;
+            write_file(&format!("/proc/{child}/gid_map"), &format!("{gid} {to_gid} 1"))?;
+            let namespace = format!("/proc/{child}/ns/user");
+            let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC;
+            let fd = nix::fcntl::open(namespace.as_str(), flags, nix::sys::stat::Mode::empty())?;
+            drop(wait);
+            Ok(fd)
+        }
+    }
+}
+
+/// Maps the one user into this new user namespace. All others of the host have
+/// no name in it, uid 0 least of all.
+pub(super) fn map(who: Who) -> Result<(), Fault> {
+    let (uid, gid) = who.ids();
+    // The kernel lets a user map its own group only once this can no longer be
+    // used to get rid of a group by which a file is denied.
+    write("/proc/self/setgroups", "deny")?;
+    write("/proc/self/uid_map", &format!("{USER_ID} {uid} 1"))?;
+    write("/proc/self/gid_map", &format!("{USER_ID} {gid} 1"))
+}
+
+/// Takes from the jail what would be taken from the host's user too: further
+/// user namespaces, and more than a share of the watches on files.
+pub(super) fn no_namespaces_inside() -> Result<(), Fault> {
+    write("/proc/sys/user/max_user_namespaces", "0")?;
+    write("/proc/sys/user/max_inotify_instances", "64")?;
+    write("/proc/sys/user/max_inotify_watches", "65536")
+}
+
+fn write(path: &str, text: &str) -> Result<(), Fault> {
+    write_file(path, text).at(Stage::Identity, format!("writing `{text}` to {path}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "files of the kernel, not of a case")]
+fn write_file(path: &str, text: &str) -> io::Result<()> {
+    fs::write(path, text)
+}

@@ -1,0 +1,272 @@
+//! What a jail is to be, decided before any process is made for it.
+//!
+//! A plan is made on the host from a policy and what the caller asked to be
+//! shown. It travels to the zygote as a message, so it is plain data; the stages
+//! carry it out and decide nothing.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::{Mode, Mount, Network, Shown, Strength};
+use crate::config::limits::{Limit, Limits};
+use crate::hint::Hint;
+
+/// The jail's own user: its id inside, its name, its home.
+pub(super) const USER_ID: u32 = 1000;
+pub const USER: &str = "case";
+pub const HOME: &str = "/home/case";
+pub(super) const HOSTNAME: &str = "case";
+
+/// Everything that the stages need to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    pub strength: Strength,
+    pub network: Network,
+    /// In the order in which they are put in place.
+    pub places: Vec<Place>,
+    pub limits: Limits,
+}
+
+/// One thing in the jail's tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Absolute, in the jail.
+    pub at: PathBuf,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    Directory,
+    Link {
+        to: PathBuf,
+    },
+    Text(String),
+    /// A directory or file of the host.
+    Show {
+        from: PathBuf,
+        write: bool,
+    },
+    /// A directory in memory.
+    Scratch,
+    /// A device file of the host.
+    Device,
+    /// The jail's own terminals.
+    Terminals,
+    /// The jail's own `/proc`.
+    Processes,
+}
+
+impl Place {
+    pub(super) fn new(at: impl Into<PathBuf>, what: What) -> Self {
+        Self { at: at.into(), what }
+    }
+}
+
+/// What every jail with a root of its own has, whatever its policy says.
+pub(super) fn furniture() -> Vec<Place> {
+    let link = |at: &str, to: &str| Place::new(at, What::Link { to: to.into() });
+    let text = |at: &str, text: String| Place::new(at, What::Text(text));
+    let mut places = vec![
+        Place::new("/tmp", What::Scratch),
+        Place::new(HOME, What::Scratch),
+        Place::new("/dev/shm", What::Scratch),
+        Place::new("/dev/pts", What::Terminals),
+        Place::new("/proc", What::Processes),
+        Place::new("/run", What::Directory),
+        link("/var/tmp", "/tmp"),
+        link("/dev/ptmx", "pts/ptmx"),
+        link("/dev/fd", "/proc/self/fd"),
+        link("/dev/stdin", "/proc/self/fd/0"),
+        link("/dev/stdout", "/proc/self/fd/1"),
+        link("/dev/stderr", "/proc/self/fd/2"),
+        text(
+            "/etc/passwd",
+            format!(
+                "root:x:0:0::/:/bin/sh\n{USER}:x:{USER_ID}:{USER_ID}::{HOME}:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
+            ),
+        ),
+        text("/etc/group", format!("root:x:0:\n{USER}:x:{USER_ID}:\nnogroup:x:65534:\n")),
+        text("/etc/hosts", format!("127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n")),
+        text("/etc/hostname", format!("{HOSTNAME}\n")),
+        text("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n".into()),
+        text("/etc/resolv.conf", String::new()),
+    ];
+    places.extend(devices());
+    places
+}
+
+/// The device files that programs take for granted, and no others.
+fn devices() -> Vec<Place> {
+    ["null", "zero", "full", "random", "urandom", "tty"]
+        .map(|name| Place::new(Path::new("/dev").join(name), What::Device))
+        .into()
+}
+
+/// What a jail is wanted for, by policy and by its caller.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    pub strength: Strength,
+    pub network: Network,
+    pub limits: &'a Limits,
+    /// In the order in which they are laid down; of two at one place the later
+    /// holds.
+    pub shown: Vec<Shown>,
+    /// A directory of the host that serves as home and for temporary files, where
+    /// a jail has no memory of its own for them.
+    pub scratch: Option<PathBuf>,
+}
+
+/// A jail cannot be what it is wanted to be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    #[error("cannot show `{}`", from.display())]
+    Missing { from: PathBuf, source: std::io::Error },
+    #[error("cannot show `{}`, of which a jail has one of its own or none", to.display())]
+    Taken { to: PathBuf },
+    #[error("cannot show `{}`: the kernel's own filesystem at `{}` would show with it", from.display(), mount.display())]
+    Kernel { from: PathBuf, mount: PathBuf },
+    #[error("cannot show `{}` at `{}`: without namespaces everything is at its own place", from.display(), to.display())]
+    Elsewhere { from: PathBuf, to: PathBuf },
+}
+
+impl Hint for PlanError {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Missing { .. } => "Name a file or directory that exists and that you may read.",
+            Self::Taken { .. } => "Show it at a place of its own, such as `/mnt/NAME`.",
+            Self::Kernel { .. } => "Name the directories below it that are needed.",
+            Self::Elsewhere { .. } => "Leave out `:TO`, or choose a policy with namespaces.",
+        };
+        Some(text.into())
+    }
+}
+
+impl Plan {
+    /// Decides what the jail will be. Looks at the host, and changes nothing.
+    pub fn new(wanted: &Wanted<'_>) -> Result<Self, PlanError> {
+        let Wanted { strength, network, limits, shown, scratch } = wanted;
+        let mut shows: Vec<Place> = Vec::new();
+        for shown in shown {
+            let place = match shown.optional {
+                true => shown_if_there(&shown.mount.from),
+                false => Some(check(&shown.mount, *strength)?),
+            };
+            if let Some(place) = place {
+                shows.retain(|earlier| earlier.at != place.at);
+                shows.push(place);
+            }
+        }
+        let scratch = scratch
+            .iter()
+            .map(|dir| Place::new(dir, What::Show { from: dir.clone(), write: true }));
+        shows.extend(scratch);
+        let mut places = match strength {
+            Strength::Namespaces => furniture(),
+            Strength::Landlock => devices(),
+        };
+        // A file that is shown takes the place of the one that would be made.
+        places.retain(|place| shows.iter().all(|shown| shown.at != place.at));
+        places.extend(shows);
+        Ok(Self { strength: *strength, network: *network, places, limits: (*limits).clone() })
+    }
+
+    pub(super) fn bytes(&self, limit: Limit) -> u64 {
+        self.limits.get(limit).saturating_mul(1024 * 1024)
+    }
+
+    /// Whether the jail has something of the host at or above this path.
+    pub fn shows(&self, path: &Path) -> bool {
+        self.places
+            .iter()
+            .any(|place| matches!(&place.what, What::Show { .. }) && path.starts_with(&place.at))
+    }
+}
+
+/// A path of the policy, as the host has it. A link to a directory (`/bin` in
+/// most systems) stays a link, so that both names mean the same; one to a file
+/// becomes the file, since where it leads may not be shown.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names on the host, looked at before there is a jail"
+)]
+fn shown_if_there(path: &Path) -> Option<Place> {
+    let is_link = path.symlink_metadata().ok()?.is_symlink();
+    let is_dir = path.metadata().ok()?.is_dir();
+    if is_link && is_dir {
+        return Some(Place::new(path, What::Link { to: path.read_link().ok()? }));
+    }
+    let from = if is_link { path.canonicalize().ok()? } else { path.to_owned() };
+    Some(Place::new(path, What::Show { from, write: false }))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a name on the host, looked at before there is a jail"
+)]
+fn check(mount: &Mount, strength: Strength) -> Result<Place, PlanError> {
+    let Mount { from, to, mode } = mount.clone();
+    let real = match from.canonicalize() {
+        Ok(real) => real,
+        Err(source) => return Err(PlanError::Missing { from, source }),
+    };
+    if strength == Strength::Landlock && to != from && to != real {
+        return Err(PlanError::Elsewhere { from, to });
+    }
+    // Through a link one could come to what has a name of its own here.
+    if ["/proc", "/dev", "/sys"].iter().any(|own| to.starts_with(own) || real.starts_with(own))
+        || real == Path::new("/")
+    {
+        return Err(PlanError::Taken { to: real });
+    }
+    if let Some(mount) = kernel_mount_below(&real) {
+        return Err(PlanError::Kernel { from, mount });
+    }
+    Ok(Place::new(to, What::Show { from: real, write: mode == Mode::Write }))
+}
+
+/// Filesystems that show or change the kernel rather than files.
+const KERNEL_KINDS: &[&str] = &[
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "cgroup",
+    "cgroup2",
+    "securityfs",
+    "debugfs",
+    "tracefs",
+    "bpf",
+    "configfs",
+    "pstore",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "binfmt_misc",
+    "rpc_pipefs",
+    "nsfs",
+    "selinuxfs",
+];
+
+/// A mount of the kernel's own that would come along with `path`.
+fn kernel_mount_below(path: &Path) -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel, not of a case")]
+    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    table.lines().find_map(|line| {
+        let (before, after) = line.split_once(" - ")?;
+        let at = PathBuf::from(unescape(before.split(' ').nth(4)?));
+        let kind = after.split(' ').next()?;
+        let inside = at.starts_with(path) || (path.starts_with(&at) && at != Path::new("/"));
+        (inside && KERNEL_KINDS.contains(&kind)).then_some(at)
+    })
+}
+
+/// The kernel writes space, tab, newline and backslash in a path as octal.
+fn unescape(text: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(text.to_owned(), |text, (octal, plain)| text.replace(octal, plain))
+}

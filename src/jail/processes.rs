@@ -1,0 +1,141 @@
+//! The processes of a jail, as the warden's own `/proc` lists them.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, read};
+
+/// One process, as it was when it was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) parent: Pid,
+    pub(super) threads: u64,
+    pub(super) resident_pages: u64,
+    /// Its own time and that of the children it has collected.
+    pub(super) cpu_ticks: u64,
+}
+
+/// The open `/proc`.
+#[derive(Debug)]
+pub(super) struct Processes(OwnedFd);
+
+const OPEN: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
+/// One line of numbers and a name of at most 15 bytes.
+const STAT_BYTES_MAX: usize = 1024;
+const ROLLUP_BYTES_MAX: usize = 2048;
+
+impl Processes {
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Self(open("/proc", OPEN | OFlag::O_DIRECTORY, Mode::empty())?))
+    }
+
+    /// All processes. One that ends while we look may or may not be among them.
+    pub(super) fn all(&self) -> io::Result<Vec<Process>> {
+        Ok(self.pids()?.into_iter().filter_map(|pid| self.look_at(pid)).collect())
+    }
+
+    pub(super) fn pids(&self) -> io::Result<Vec<Pid>> {
+        let flags = OPEN | OFlag::O_DIRECTORY;
+        let mut dir = Dir::openat(&self.0, c".", flags, Mode::empty())?;
+        let entries = dir.iter().collect::<nix::Result<Vec<_>>>()?;
+        Ok(entries.iter().filter_map(|entry| pid(entry.file_name())).collect())
+    }
+
+    fn look_at(&self, pid: Pid) -> Option<Process> {
+        let mut buffer = [0; STAT_BYTES_MAX];
+        let line = self.read(&format!("{pid}/stat"), &mut buffer).ok()?;
+        parse(pid, line)
+    }
+
+    /// The memory of these processes, each shared page counted once in all.
+    pub(super) fn exact_bytes(&self, processes: &[Process]) -> u64 {
+        let proportional = |process: &Process| {
+            let mut buffer = [0; ROLLUP_BYTES_MAX];
+            let bytes = self.read(&format!("{}/smaps_rollup", process.pid), &mut buffer).ok()?;
+            let text = String::from_utf8_lossy(bytes);
+            let kib =
+                text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"));
+            Some(kib?.trim().parse::<u64>().ok()? * 1024)
+        };
+        // One whose pages cannot be looked at counts in full.
+        processes
+            .iter()
+            .map(|process| proportional(process).unwrap_or(process.resident_pages * 4096))
+            .sum()
+    }
+
+    pub(super) fn descriptor(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    fn read<'a>(&self, path: &str, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        let file = openat(self.0.as_fd(), path, OPEN, Mode::empty())?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match read(&file, &mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(more) => filled += more,
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(&buffer[..filled])
+    }
+}
+
+fn pid(name: &CStr) -> Option<Pid> {
+    name.to_str().ok()?.parse().ok().map(Pid::from_raw)
+}
+
+/// Takes a line of `/proc/<pid>/stat` apart. The name in it is the process's own
+/// choice and may hold anything, brackets included, so the last one counts.
+fn parse(pid: Pid, line: &[u8]) -> Option<Process> {
+    let after_name = line.iter().rposition(|byte| *byte == b')')? + 1;
+    let text = std::str::from_utf8(&line[after_name..]).ok()?;
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    // The first field after the name is number 3 in the kernel's count.
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    let cpu_ticks = (14..=17).map(number).sum::<Option<u64>>()?;
+    let parent = Pid::from_raw(i32::try_from(number(4)?).ok()?);
+    Some(Process { pid, parent, threads: number(20)?, resident_pages: number(24)?, cpu_ticks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pid, Process, Processes, parse};
+
+    #[test]
+    fn a_process_cannot_lie_with_its_name() {
+        let rest = "S 7 1 1 0 -1 4194560 1 0 0 0 10 20 30 40 20 0 3 0 100 1000000 250 99 1 1 0";
+        let want = Process {
+            pid: Pid::from_raw(42),
+            parent: Pid::from_raw(7),
+            threads: 3,
+            resident_pages: 250,
+            cpu_ticks: 100,
+        };
+        for name in ["cat", "a b", ") S 1 1", "(((", ")", "\u{1b}[31m"] {
+            let line = format!("42 ({name}) {rest}\n");
+            assert_eq!(parse(Pid::from_raw(42), line.as_bytes()), Some(want), "{name:?}");
+        }
+        for garbage in ["", "42", "42 (cat)", "42 (cat) S", "42 (cat) S x y z"] {
+            assert_eq!(parse(Pid::from_raw(42), garbage.as_bytes()), None, "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn this_process_is_among_all_and_uses_memory() {
+        let processes = Processes::open().unwrap();
+        let all = processes.all().unwrap();
+        let this = all.iter().find(|process| process.pid == nix::unistd::getpid()).unwrap();
+        assert!(0 < this.resident_pages && 0 < this.threads, "{this:?}");
+        let exact = processes.exact_bytes(&[*this]);
+        assert!(0 < exact && exact <= 2 * this.resident_pages * 4096, "{exact} of {this:?}");
+    }
+}

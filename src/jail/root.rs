@@ -1,0 +1,278 @@
+//! The jail's own root directory: an empty filesystem in memory, filled with what
+//! the plan lists, through descriptors.
+//!
+//! Nothing is ever created in a directory of the host: a place is made only
+//! where the jail's own memory lies below it, and is otherwise there already.
+
+use std::collections::BTreeSet;
+use std::ffi::{CString, OsStr};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{Mode, fstat, mkdirat};
+use nix::unistd::{chdir, fchdir, pivot_root, symlinkat};
+
+use super::landlock::{Spot, Use};
+use super::plan::{Place, Plan, What};
+use super::stage::{At, Fault, Stage};
+use super::sys;
+use crate::config::limits::Limit;
+
+const RDONLY: u64 = 1;
+const NOSUID: u64 = 2;
+const NODEV: u64 = 4;
+const NOEXEC: u64 = 8;
+
+/// The root holds directories, links and a few small files.
+const ROOT_SIZE: &str = "4m";
+const ROOT_INODES: &str = "16384";
+/// So many files may a scratch directory hold for each MiB that it may.
+const INODES_PER_MIB: u64 = 256;
+
+/// A root directory that is attached, but not yet entered.
+#[derive(Debug)]
+pub(super) struct Root {
+    fd: OwnedFd,
+    /// Filesystems that this jail made for itself, by device number.
+    own: BTreeSet<u64>,
+    scratch_mib: u64,
+}
+
+impl Root {
+    /// Makes an empty root and puts it over the one in sight, which stays open
+    /// to this process until [`Root::enter`].
+    pub(super) fn new(plan: &Plan) -> Result<Self, Fault> {
+        let stage = Stage::Root;
+        // Nothing that is mounted here may show in the namespace it was copied from.
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+            .at(stage, "cutting the mounts loose from the host's")?;
+        let options = [
+            (c"size", ROOT_SIZE.into()),
+            (c"nr_inodes", ROOT_INODES.into()),
+            (c"mode", "0755".into()),
+        ];
+        let fd = sys::new_filesystem(c"tmpfs", &options, NOSUID | NODEV)
+            .at(stage, "making a filesystem")?;
+        sys::move_mount(fd.as_fd(), AT_FDCWD, c"/").at(stage, "putting it over the old root")?;
+        let own = BTreeSet::from([device(fd.as_fd()).at(stage, "looking at it")?]);
+        Ok(Self { fd, own, scratch_mib: plan.limits.get(Limit::Scratch) })
+    }
+
+    /// Puts everything in its place. `sources` holds what was opened beforehand.
+    pub(super) fn furnish(
+        mut self,
+        plan: &Plan,
+        sources: Vec<Option<OwnedFd>>,
+    ) -> Result<(Self, Vec<Spot>), Fault> {
+        let mut spots = Vec::new();
+        for (place, source) in plan.places.iter().zip(sources) {
+            let found = self.put(place, source).map_err(|error| {
+                Fault::new(Stage::Place, &error, format!("putting {} in place", describe(place)))
+            })?;
+            spots.extend(found);
+        }
+        // The rest of the root never changes again.
+        sys::set_mount(self.fd.as_fd(), RDONLY, false).at(Stage::Root, "making it read-only")?;
+        let fd = self.fd.try_clone().at(Stage::Root, "keeping it open")?;
+        spots.push(Spot { fd, usage: Use::Read });
+        Ok((self, spots))
+    }
+
+    fn put(&mut self, place: &Place, source: Option<OwnedFd>) -> io::Result<Option<Spot>> {
+        match &place.what {
+            What::Directory => self.directory(&place.at).map(|_| None),
+            What::Link { to } => self
+                .with_parent(&place.at, |parent, name| Ok(symlinkat(to.as_path(), parent, name)?))
+                .map(|()| None),
+            What::Text(text) => self
+                .with_parent(&place.at, |parent, name| {
+                    let file = openat(parent, name, NEW_FILE, Mode::from_bits_truncate(0o644))?;
+                    std::fs::File::from(file).write_all(text.as_bytes())
+                })
+                .map(|()| None),
+            What::Scratch => self.scratch(&place.at).map(Some),
+            What::Processes => {
+                let mount = sys::new_filesystem(c"proc", &[], RDONLY | NOSUID | NODEV | NOEXEC)?;
+                self.attach(mount.as_fd(), &place.at, true).map(|()| None)
+            }
+            What::Terminals => {
+                let options = [
+                    (c"ptmxmode", "0666".into()),
+                    (c"mode", "0620".into()),
+                    (c"max", TERMINALS_MAX.into()),
+                ];
+                let mount = sys::new_filesystem(c"devpts", &options, NOSUID | NOEXEC)?;
+                self.attach(mount.as_fd(), &place.at, true)?;
+                Ok(Some(Spot { fd: mount, usage: Use::Device }))
+            }
+            What::Device => {
+                let tree = source.map_or_else(|| tree(&place.at, Access::Device), Ok)?;
+                self.attach(tree.as_fd(), &place.at, false)?;
+                Ok(Some(Spot { fd: tree, usage: Use::Device }))
+            }
+            What::Show { from, write } => {
+                let access = if *write { Access::Write } else { Access::Read };
+                let tree = source.map_or_else(|| tree(from, access), Ok)?;
+                let is_dir = fstat(&tree)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
+                self.attach(tree.as_fd(), &place.at, is_dir)?;
+                Ok(write.then_some(Spot { fd: tree, usage: Use::Write }))
+            }
+        }
+    }
+
+    fn scratch(&mut self, at: &Path) -> io::Result<Spot> {
+        let mode = if at == Path::new(super::plan::HOME) { "0700" } else { "1777" };
+        let options = [
+            (c"size", format!("{}m", self.scratch_mib)),
+            (c"nr_inodes", (self.scratch_mib * INODES_PER_MIB).to_string()),
+            (c"mode", mode.into()),
+        ];
+        let mount = sys::new_filesystem(c"tmpfs", &options, NOSUID | NODEV)?;
+        self.attach(mount.as_fd(), at, true)?;
+        self.own.insert(device(mount.as_fd())?);
+        Ok(Spot { fd: mount, usage: Use::Scratch })
+    }
+
+    fn attach(&self, mount: BorrowedFd<'_>, at: &Path, is_dir: bool) -> io::Result<()> {
+        let target = if is_dir {
+            self.directory(at)?
+        } else {
+            match self.open(at) {
+                Err(Errno::ENOENT) => {
+                    self.with_parent(at, |parent, name| {
+                        Ok(openat(parent, name, NEW_FILE, Mode::from_bits_truncate(0o444))
+                            .map(drop)?)
+                    })?;
+                    self.open(at)?
+                }
+                found => found?,
+            }
+        };
+        // An empty path means the descriptor itself, on which nothing can be swapped.
+        sys::move_mount(mount, target.as_fd(), c"")
+    }
+
+    /// Opens what is at `at` in the new root, following only links inside it.
+    fn open(&self, at: &Path) -> nix::Result<OwnedFd> {
+        let inside = at.strip_prefix("/").unwrap_or(at);
+        let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        openat2(&self.fd, inside, how)
+    }
+
+    /// The directory at `at`, made with its parents if it is missing.
+    fn directory(&self, at: &Path) -> io::Result<OwnedFd> {
+        match self.open(at) {
+            Err(Errno::ENOENT) => {}
+            found => return Ok(found?),
+        }
+        self.with_parent(at, |parent, name| {
+            Ok(mkdirat(parent, name, Mode::from_bits_truncate(0o755))?)
+        })?;
+        Ok(self.open(at)?)
+    }
+
+    /// Makes something called the last part of `at` in the directory of the others.
+    fn with_parent(
+        &self,
+        at: &Path,
+        make: impl FnOnce(BorrowedFd<'_>, &OsStr) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Some(Component::Normal(name)) = at.components().next_back() else {
+            return Err(Errno::EINVAL.into());
+        };
+        let parent = self.directory(at.parent().unwrap_or(Path::new("/")))?;
+        if !self.own.contains(&device(parent.as_fd())?) {
+            // What is not there would have to be made in a directory of the host.
+            return Err(Errno::EROFS.into());
+        }
+        // An O_PATH descriptor names a directory, and that is all that is needed.
+        make(parent.as_fd(), name)
+    }
+
+    /// Makes this the root, and lets go of the old one.
+    pub(super) fn enter(&self) -> Result<(), Fault> {
+        let stage = Stage::Pivot;
+        fchdir(&self.fd).at(stage, "going into the new root")?;
+        // The same directory twice puts the old root on top of the new, where it
+        // can be let go of without a name for it in the new tree.
+        pivot_root(".", ".").at(stage, "changing roots")?;
+        umount2(".", MntFlags::MNT_DETACH).at(stage, "letting go of the old root")?;
+        chdir("/").at(stage, "going to the new root")
+    }
+}
+
+const NEW_FILE: OFlag =
+    OFlag::O_CREAT.union(OFlag::O_EXCL).union(OFlag::O_WRONLY).union(OFlag::O_CLOEXEC);
+const TERMINALS_MAX: &str = "256";
+
+/// What a tree of the host may be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    /// A device file, the only kind of place where devices are honoured.
+    Device,
+}
+
+/// A tree of the host, cut loose from it and held to its use. Whoever calls this
+/// must be able to mount: the jail in its own namespaces, or root beforehand.
+pub(super) fn tree(from: &Path, access: Access) -> io::Result<OwnedFd> {
+    let tree = sys::open_tree(AT_FDCWD, &text(from.as_os_str())?)?;
+    let attributes = match access {
+        Access::Read => RDONLY | NOSUID | NODEV,
+        Access::Write => NOSUID | NODEV,
+        Access::Device => NOSUID | NOEXEC,
+    };
+    sys::set_mount(tree.as_fd(), attributes, true)?;
+    Ok(tree)
+}
+
+/// A fresh `/proc` over the one in sight, which belongs to an outer pid
+/// namespace. Read-only, as everything in it that can be written is the host's.
+pub(super) fn mount_processes() -> io::Result<()> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    Ok(mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?)
+}
+
+/// The places of a jail that has no root of its own: the same names as outside.
+pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
+    let mut spots = Vec::new();
+    for place in &plan.places {
+        let (path, usage) = match &place.what {
+            What::Show { from, write: true } => (from, Use::Write),
+            What::Show { from, write: false } => (from, Use::Read),
+            What::Device => (&place.at, Use::Device),
+            // The rest is furniture, for which such a jail has no room.
+            _ => continue,
+        };
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let fd = openat(AT_FDCWD, path.as_path(), flags, Mode::empty())
+            .at(Stage::Place, format!("opening {}", path.display()))?;
+        spots.push(Spot { fd, usage });
+    }
+    Ok(spots)
+}
+
+fn device(fd: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(fstat(fd)?.st_dev)
+}
+
+pub(super) fn text(path: &OsStr) -> io::Result<CString> {
+    Ok(CString::new(path.as_bytes())?)
+}
+
+fn describe(place: &Place) -> String {
+    let at = place.at.display();
+    match &place.what {
+        What::Show { from, .. } if *from != place.at => format!("{} (as {at})", from.display()),
+        _ => at.to_string(),
+    }
+}

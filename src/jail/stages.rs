@@ -1,0 +1,188 @@
+//! How a jail is built and how a command is locked into it: two lists of stages,
+//! each carried out in the order in which it stands.
+//!
+//! **The order is the design.** Each stage takes away what the ones before it
+//! needed:
+//!
+//! 1. Root becomes an ordinary user before any namespace exists, so that the
+//!    host's uid 0 has no name inside. From here on root and user are the same.
+//! 2. Namespaces come first, since only in them may a user mount anything.
+//! 3. The new root is built through descriptors, and `/proc` is mounted while the
+//!    host's is still in sight, for the kernel shows a new one only to who can
+//!    see an old one. Then the old root goes.
+//! 4. Landlock's rules are made but not entered: they forbid mounting, and each
+//!    command needs a `/proc` of its own. The command enters them.
+//! 5. Capabilities go, save those by which the warden starts and watches
+//!    commands; a command has none.
+//! 6. seccomp is last, because all the others are system calls.
+//!
+//! A stage that cannot be taken in full ends the start with its [`Fault`]. There
+//! is no weaker way on: a weaker jail is another policy, chosen by name.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use ::landlock::RulesetCreated;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::{self, Gid, Uid};
+
+use super::identity::{self, Who};
+use super::landlock::{self, ABI_WITH_SCOPES, Use};
+use super::network;
+use super::plan::{HOSTNAME, Plan};
+use super::policy::{Network, Strength};
+use super::root::{self, Root};
+use super::seccomp::Filters;
+use super::stage::{At, Fault, Stage};
+use super::sys::{self, Capabilities};
+use crate::config::limits::Limit;
+
+/// What each command of a finished jail is locked in with.
+#[derive(Debug)]
+pub(super) struct Locks {
+    pub(super) strength: Strength,
+    /// The capabilities that the warden has.
+    pub(super) kept: Capabilities,
+    pub(super) rules: RulesetCreated,
+    pub(super) filters: Filters,
+    pub(super) rlimits: Vec<(Resource, u64)>,
+    /// The directories of the host that it may write to.
+    pub(super) grows: Vec<OwnedFd>,
+}
+
+/// What a warden keeps: it makes namespaces, mounts `/proc`, empties the bounding
+/// set of commands, and can look at all they have open.
+const WARDEN: Capabilities = Capabilities::SYS_ADMIN
+    .and(Capabilities::SETPCAP)
+    .and(Capabilities::SYS_PTRACE)
+    .and(Capabilities::DAC_READ_SEARCH);
+
+/// Builds the jail around this process, which is the warden afterwards.
+///
+/// `who` is whom the process runs as; `sources` are the trees that root opened
+/// while it was root.
+pub(super) fn build(
+    plan: &Plan,
+    who: Who,
+    sources: Vec<Option<OwnedFd>>,
+    filters: Filters,
+    counted: bool,
+) -> Result<Locks, Fault> {
+    let spots = match plan.strength {
+        Strength::Namespaces => {
+            identity::map(who)?;
+            identity::no_namespaces_inside()?;
+            unistd::sethostname(HOSTNAME).at(Stage::Hostname, "naming the jail")?;
+            network::raise(plan.network)?;
+            let (root, spots) = Root::new(plan)?.furnish(plan, sources)?;
+            root.enter()?;
+            spots
+        }
+        Strength::Landlock => root::open_spots(plan)?,
+    };
+    let least = match (plan.strength, plan.network) {
+        (Strength::Namespaces, Network::None | Network::Loopback) => 1,
+        // Without namespaces of its own, only the scopes keep signals and
+        // abstract sockets in.
+        (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
+    };
+    let rules =
+        landlock::rules(&spots, plan.network, least).at(Stage::Landlock, "making the rules")?;
+    let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
+    let grows = grows.collect();
+    prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
+    let keep = match plan.strength {
+        Strength::Namespaces => WARDEN,
+        Strength::Landlock => Capabilities::default(),
+    };
+    sys::keep_capabilities(Capabilities::ALL, keep)
+        .at(Stage::Capabilities, "giving up those of the jail")?;
+    // Nobody of the same user may look into the warden's memory.
+    prctl::set_dumpable(false).at(Stage::Capabilities, "hiding the warden's memory")?;
+    filters.hold_jail().at(Stage::Seccomp, "installing the list")?;
+    Ok(Locks {
+        strength: plan.strength,
+        kept: keep,
+        rules,
+        filters,
+        rlimits: rlimits(plan, counted),
+        grows,
+    })
+}
+
+/// Locks this process, the first of its pid namespace, and all that it will
+/// start. Afterwards it can do no more than the command it is for.
+pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
+    prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::CommandNamespaces, "dying with the warden")?;
+    if locks.strength == Strength::Namespaces {
+        root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+    }
+    for (resource, value) in &locks.rlimits {
+        setrlimit(*resource, *value, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
+    }
+    // The warden's bounding set is the most that is left to give up here.
+    sys::keep_capabilities(locks.kept, Capabilities::default())
+        .at(Stage::Capabilities, "giving up all of the command's")?;
+    landlock::enter(&locks.rules).at(Stage::Landlock, "entering the rules")?;
+    locks.filters.hold_command().at(Stage::Seccomp, "installing the command's filter")
+}
+
+/// What the kernel holds each process to. What adds up over processes is held by
+/// a cgroup or by the warden's watch.
+fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
+    let mut list = vec![
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu)),
+        (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
+        (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
+        (Resource::RLIMIT_MSGQUEUE, 0),
+        (Resource::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX),
+        (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
+    ];
+    if plan.strength == Strength::Namespaces {
+        // Counted per user namespace, so this is a limit on the jail.
+        list.push((Resource::RLIMIT_NPROC, plan.limits.get(Limit::Processes)));
+    }
+    if !counted {
+        // A process that asks for more than the whole jail may have is told no
+        // at once; what several have together is up to the watch.
+        list.push((Resource::RLIMIT_DATA, plan.bytes(Limit::Memory)));
+    }
+    list
+}
+
+const SIGNALS_PENDING_MAX: u64 = 4_096;
+const LOCKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Turns root into a user that owns nothing, for good.
+pub(super) fn become_ordinary(who: Who) -> Result<(), Fault> {
+    let Who::Dropped { uid, gid } = who else { return Ok(()) };
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    let stage = Stage::OrdinaryUser;
+    unistd::setgroups(&[]).at(stage, "leaving all groups")?;
+    unistd::setresgid(gid, gid, gid).at(stage, "changing the group")?;
+    unistd::setresuid(uid, uid, uid).at(stage, "changing the user")?;
+    if unistd::setuid(Uid::from_raw(0)).is_ok() {
+        return Err(Fault::new(
+            stage,
+            &io::Error::from_raw_os_error(libc::EPERM),
+            "root came back",
+        ));
+    }
+    // So that the kernel lets it write its own id map; undone by the last stages.
+    prctl::set_dumpable(true).at(stage, "owning /proc/self again")
+}
+
+/// The namespaces of a jail, of which the pid namespace begins with the next fork.
+pub(super) fn namespaces(network: Network) -> libc::c_int {
+    let net = if network == Network::Host { 0 } else { libc::CLONE_NEWNET };
+    libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP
+        | net
+}

@@ -1,0 +1,309 @@
+//! The warden: the process in a jail that starts commands, watches them and ends
+//! them. It has one thread and one loop.
+//!
+//! It is the first process of the jail's pid namespace, so nothing in the jail
+//! outlives it; and it ends when its host does, for then its socket says so. Its
+//! host's death is thus the death of everything in the jail.
+//!
+//! It never reads what commands write: their streams go straight to the host.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, pipe2};
+
+use super::command::{self, Go, REPORT_BYTES, Report};
+use super::policy::Strength;
+use super::stage::{At, Fault, Stage};
+use super::stages::Locks;
+use super::sys::{self, Fork};
+use super::watch::Watch;
+use super::wire::{
+    Channel, End, FromCommand, Passed, PassedLimit, Received, Spec, Status, ToCommand, ToWarden,
+    WallKey,
+};
+
+/// A first process that waits for its command.
+#[derive(Debug)]
+struct Spare {
+    first: Pid,
+    channel: Channel,
+    report: OwnedFd,
+}
+
+/// A command that was just started.
+#[derive(Debug)]
+struct Started {
+    first: Pid,
+    report: OwnedFd,
+    deadline: Instant,
+    wall: Passed,
+}
+
+impl Started {
+    fn with(self, control: Channel) -> Running {
+        let Self { first, report, deadline, wall } = self;
+        Running { first, control, report, deadline, wall, passed: None }
+    }
+}
+
+/// A command that runs.
+#[derive(Debug)]
+struct Running {
+    /// The first process of its namespace.
+    first: Pid,
+    control: Channel,
+    report: OwnedFd,
+    deadline: Instant,
+    wall: Passed,
+    /// The limit for which it is being ended.
+    passed: Option<Passed>,
+}
+
+/// Serves the host until it is gone.
+pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Result<()> {
+    let mut children = SigSet::empty();
+    children.add(Signal::SIGCHLD);
+    children.thread_block()?;
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    let ended = SignalFd::with_flags(&children, flags)?;
+    let mut warden = Warden { channel, locks, watch, running: Vec::new(), spare: None };
+    warden.prepare();
+    loop {
+        let ready = warden.wait(&ended)?;
+        if ready.child {
+            while let Ok(Some(_)) = ended.read_signal() {}
+            warden.collect();
+        }
+        for at in ready.controls {
+            warden.obey(at);
+        }
+        warden.enforce();
+        if ready.host && !warden.start_next()? {
+            return Ok(());
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Warden<'a> {
+    channel: &'a Channel,
+    locks: &'a Locks,
+    watch: Watch,
+    running: Vec<Running>,
+    spare: Option<Spare>,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+struct Ready {
+    host: bool,
+    child: bool,
+    /// The commands whose host has something to say, by their first process.
+    controls: Vec<Pid>,
+}
+
+impl Warden<'_> {
+    fn wait(&self, ended: &SignalFd) -> io::Result<Ready> {
+        let mut polled: Vec<_> = [self.channel.as_fd(), ended.as_fd()]
+            .into_iter()
+            .chain(self.running.iter().map(|command| command.control.as_fd()))
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
+        let now = Instant::now();
+        let next =
+            self.running.iter().map(|command| command.deadline).chain(self.watch.next()).min();
+        // Rounded up, so that the loop does not spin in the last millisecond.
+        let timeout = next.map_or(PollTimeout::NONE, |next| {
+            let wait = next.saturating_duration_since(now) + Duration::from_micros(999);
+            PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut polled, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let spoke = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+        let controls = self
+            .running
+            .iter()
+            .zip(&polled[2..])
+            .filter(|(_, fd)| spoke(fd))
+            .map(|(command, _)| command.first);
+        Ok(Ready {
+            host: spoke(&polled[0]),
+            child: spoke(&polled[1]),
+            controls: controls.collect(),
+        })
+    }
+
+    /// Starts the command that the host asks for. `false` once the host is gone.
+    fn start_next(&mut self) -> io::Result<bool> {
+        let Some(Received { message: ToWarden::Start(spec), descriptors }) =
+            self.channel.receive()?
+        else {
+            return Ok(false);
+        };
+        let mut descriptors = descriptors.into_iter();
+        let Some(control) = descriptors.next().map(Channel::of) else { return Ok(true) };
+        match self.start(spec, &control, descriptors.collect()) {
+            Ok(running) => {
+                self.watch.began();
+                self.running.push(running.with(control));
+            }
+            Err(fault) => drop(control.send(&FromCommand::NotStarted(fault), &[])),
+        }
+        self.prepare();
+        Ok(true)
+    }
+
+    fn start(
+        &mut self,
+        spec: Spec,
+        control: &Channel,
+        streams: Vec<OwnedFd>,
+    ) -> Result<Started, Fault> {
+        let (streams, master) = match spec.terminal {
+            Some(size) => {
+                let (master, streams) = make_terminal(size).at(Stage::Terminal, "making one")?;
+                (streams, Some(master))
+            }
+            None => (streams, None),
+        };
+        let spare = match self.spare.take() {
+            Some(spare) => spare,
+            None => self.fork_first()?,
+        };
+        let (wall_ms, wall_key) = (spec.wall_ms, spec.wall_key);
+        let along: Vec<_> =
+            [control.as_fd()].into_iter().chain(streams.iter().map(AsFd::as_fd)).collect();
+        spare
+            .channel
+            .send(&Go(spec), &along)
+            .at(Stage::CommandNamespaces, "reaching its first process")?;
+        // The host may already be gone; its end says so at the next poll.
+        let along: Vec<_> = master.iter().map(AsFd::as_fd).collect();
+        let _ = control.send(&FromCommand::Started, &along);
+        let wall = match wall_key {
+            WallKey::Wall => PassedLimit::Wall,
+            WallKey::Session => PassedLimit::Session,
+        };
+        Ok(Started {
+            first: spare.first,
+            report: spare.report,
+            deadline: Instant::now() + Duration::from_millis(wall_ms),
+            wall: Passed { limit: wall, value: wall_ms / 1000 },
+        })
+    }
+
+    /// Has a first process ready before the next command is asked for.
+    fn prepare(&mut self) {
+        if self.spare.is_none() {
+            // What is wrong will be told when a command needs one.
+            self.spare = self.fork_first().ok();
+        }
+    }
+
+    fn fork_first(&self) -> Result<Spare, Fault> {
+        let stage = Stage::CommandNamespaces;
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).at(stage, "making a pipe")?;
+        let (channel, theirs) = Channel::pair().at(stage, "making a socket")?;
+        let namespaces = match self.locks.strength {
+            Strength::Namespaces => libc::CLONE_NEWPID | libc::CLONE_NEWNS,
+            Strength::Landlock => 0,
+        };
+        match sys::fork(namespaces).at(stage, "making them")? {
+            Fork::Parent(first) => Ok(Spare { first, channel, report: read }),
+            Fork::Child => command::first(self.locks, &theirs, &write),
+        }
+    }
+
+    /// Does what a command's host asks; a host that let go has cancelled it.
+    fn obey(&mut self, first: Pid) {
+        let Some(command) = self.running.iter().find(|command| command.first == first) else {
+            return;
+        };
+        let signal = match command.control.receive() {
+            Ok(Some(Received { message: ToCommand::Signal(number), .. })) => {
+                // Held back by the first process, which passes it on.
+                Signal::try_from(number).ok()
+            }
+            Ok(Some(Received { message: ToCommand::Cancel, .. })) | Ok(None) | Err(_) => {
+                Some(Signal::SIGKILL)
+            }
+        };
+        if let Some(signal) = signal {
+            // It may have ended in the meantime, which the loop will see.
+            let _ = kill(first, signal);
+        }
+    }
+
+    /// Ends the commands that passed a limit.
+    fn enforce(&mut self) {
+        let now = Instant::now();
+        let firsts: Vec<_> = self.running.iter().map(|command| command.first).collect();
+        let passed = self.watch.look(now, &firsts);
+        for command in &mut self.running {
+            if command.passed.is_some() {
+                continue;
+            }
+            let late = (command.deadline <= now).then_some(command.wall);
+            let over =
+                passed.iter().find(|(first, _)| *first == command.first).map(|(_, limit)| *limit);
+            if let Some(limit) = over.or(late) {
+                command.passed = Some(limit);
+                let _ = kill(command.first, Signal::SIGKILL);
+            }
+        }
+    }
+
+    /// Collects the first processes that ended; by then the kernel has ended all
+    /// that they had left.
+    fn collect(&mut self) {
+        while let Ok(Some((pid, died))) = sys::collect_child() {
+            self.watch.measured(pid, died);
+            if self.spare.as_ref().is_some_and(|spare| spare.first == pid) {
+                self.spare = None;
+            }
+            let Some(at) = self.running.iter().position(|command| command.first == pid) else {
+                continue;
+            };
+            let command = self.running.swap_remove(at);
+            let counted = self.watch.ended(pid);
+            let report = read_report(&command.report);
+            let status = report.map_or(Status::Killed(KILLED), |report| report.status);
+            let passed = command.passed.or_else(|| self.watch.explain(status));
+            let cpu_ms = report.map_or(counted, |report| report.cpu_ms);
+            // A host that is gone does not care.
+            let _ = command.control.send(&FromCommand::Ended(End { status, passed, cpu_ms }), &[]);
+        }
+    }
+}
+
+const KILLED: u8 = 9;
+
+fn read_report(report: &OwnedFd) -> Option<Report> {
+    let mut bytes = [0; REPORT_BYTES];
+    File::from(report.try_clone().ok()?).read_exact(&mut bytes).ok()?;
+    Some(Report::read(bytes))
+}
+
+/// A terminal of the jail: the host's end, and the command's, three times.
+fn make_terminal((rows, columns): (u16, u16)) -> io::Result<(OwnedFd, Vec<OwnedFd>)> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let one = open(ptsname_r(&master)?.as_str(), flags, Mode::empty())?;
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    sys::set_window_size(one.as_fd(), size)?;
+    Ok((sys::adopt(master.into_raw_fd()), vec![one.try_clone()?, one.try_clone()?, one]))
+}

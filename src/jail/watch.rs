@@ -1,0 +1,246 @@
+//! What no single kernel limit sees: the sum over all processes of a jail.
+//!
+//! While a command runs, every [`TICK`] the warden looks at its `/proc` and adds
+//! up memory, processor time and processes per command. Where a cgroup counts
+//! them, its counters say whether it had to refuse or kill; the sums then only
+//! tell which command to end for it.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::uio::pread;
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+use super::disk::Growth;
+use super::processes::{Process, Processes};
+use super::sys::Died;
+use super::wire::{Means, Passed, PassedLimit, Status};
+use crate::config::limits::{Limit, Limits};
+
+/// How often the sums are made.
+const TICK: Duration = Duration::from_millis(20);
+/// Looking may cost at most this part of the time.
+const SHARE_MAX: u32 = 20;
+
+/// A counter file of a cgroup, and the last value that was seen in it.
+#[derive(Debug)]
+pub(super) struct Counter {
+    pub(super) file: OwnedFd,
+    /// The word before the number.
+    pub(super) key: &'static str,
+    pub(super) limit: PassedLimit,
+    pub(super) seen: u64,
+}
+
+/// Sums, counters and what they are held against.
+#[derive(Debug)]
+pub(super) struct Watch {
+    limits: Limits,
+    means: Means,
+    processes: Processes,
+    counters: Vec<Counter>,
+    growth: Growth,
+    /// When to look next; not at all while nothing runs.
+    next: Option<Instant>,
+    running: usize,
+    /// By first process: what its command was last seen to use.
+    last: HashMap<Pid, Sums>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    memory_bytes: u64,
+    cpu_ms: u64,
+    tasks: u64,
+}
+
+impl Watch {
+    pub(super) fn new(
+        limits: &Limits,
+        means: Means,
+        counters: Vec<Counter>,
+        grows: Vec<OwnedFd>,
+    ) -> io::Result<Self> {
+        let disk_bytes = limits.get(Limit::Disk).saturating_mul(MIB);
+        Ok(Self {
+            limits: limits.clone(),
+            means,
+            processes: Processes::open()?,
+            counters,
+            growth: Growth::new(grows, disk_bytes)?,
+            next: None,
+            running: 0,
+            last: HashMap::new(),
+        })
+    }
+
+    /// A command began.
+    pub(super) fn began(&mut self) {
+        self.running += 1;
+        self.next.get_or_insert_with(|| Instant::now() + TICK);
+    }
+
+    /// A command ended; the answer is the processor time it was seen to use.
+    pub(super) fn ended(&mut self, first: Pid) -> u64 {
+        self.running = self.running.saturating_sub(1);
+        if self.running == 0 {
+            self.next = None;
+        }
+        self.last.remove(&first).map_or(0, |sums| sums.cpu_ms)
+    }
+
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Adds up, if it is time; the answer is which commands are to be ended.
+    pub(super) fn look(&mut self, now: Instant, firsts: &[Pid]) -> Vec<(Pid, Passed)> {
+        if self.next.is_none_or(|next| now < next) {
+            return Vec::new();
+        }
+        // A /proc that cannot be read for once is read again at the next tick.
+        let all = self.processes.all().unwrap_or_default();
+        self.add_up(&all, firsts);
+        let mut over = self.over_alone();
+        over.extend(self.over_together(&all));
+        let cost = now.elapsed() * SHARE_MAX;
+        self.next = Some(now + TICK.max(cost));
+        over
+    }
+
+    fn add_up(&mut self, all: &[Process], firsts: &[Pid]) {
+        let ticks_per_s = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).unsigned_abs();
+        let page_bytes =
+            sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096).unsigned_abs();
+        self.last.retain(|first, _| firsts.contains(first));
+        for sums in self.last.values_mut() {
+            // What ended without being collected drops out of the sum of times.
+            *sums = Sums { cpu_ms: sums.cpu_ms, ..Sums::default() };
+        }
+        let parents: HashMap<Pid, Pid> = all.iter().map(|one| (one.pid, one.parent)).collect();
+        let mut cpu_ms: HashMap<Pid, u64> = HashMap::new();
+        for process in all {
+            let line = std::iter::successors(Some(process.pid), |pid| parents.get(pid).copied());
+            // As many steps as there are processes, in case two of them swapped
+            // numbers while we looked.
+            let Some(first) = line.take(all.len() + 1).find(|pid| firsts.contains(pid)) else {
+                continue;
+            };
+            let sums = self.last.entry(first).or_default();
+            sums.memory_bytes += process.resident_pages * page_bytes;
+            sums.tasks += process.threads;
+            *cpu_ms.entry(first).or_default() += process.cpu_ticks * 1000 / ticks_per_s;
+        }
+        for (first, cpu_ms) in cpu_ms {
+            let sums = self.last.entry(first).or_default();
+            sums.cpu_ms = sums.cpu_ms.max(cpu_ms);
+        }
+    }
+
+    /// Processor time is each command's own.
+    fn over_alone(&self) -> Vec<(Pid, Passed)> {
+        let value = self.limits.get(Limit::Cpu);
+        let over = |sums: &Sums| value.saturating_mul(1000) <= sums.cpu_ms;
+        let passed = Passed { limit: PassedLimit::Cpu, value };
+        self.last.iter().filter(|(_, sums)| over(sums)).map(|(first, _)| (*first, passed)).collect()
+    }
+
+    /// The rest is the jail's together; the command that has most of it is ended.
+    fn over_together(&mut self, all: &[Process]) -> Vec<(Pid, Passed)> {
+        let mut over = Vec::new();
+        for limit in self.counted().into_iter().chain(self.summed(all)) {
+            over.extend(self.most(limit).map(|first| (first, self.passed(limit))));
+        }
+        if self.growth.passed() {
+            // Nobody can say who wrote what; whoever runs may be writing still.
+            let passed = self.passed(PassedLimit::Disk);
+            over.extend(self.last.keys().map(|first| (*first, passed)));
+        }
+        over
+    }
+
+    /// What the cgroup's counters say was refused since the last look.
+    fn counted(&mut self) -> Vec<PassedLimit> {
+        let mut passed = Vec::new();
+        for counter in &mut self.counters {
+            let value = counter.read().unwrap_or(counter.seen);
+            if counter.seen < value {
+                counter.seen = value;
+                passed.push(counter.limit);
+            }
+        }
+        passed
+    }
+
+    fn summed(&self, all: &[Process]) -> Vec<PassedLimit> {
+        if self.means != Means::RlimitsAndWatch {
+            return Vec::new();
+        }
+        let mut passed = Vec::new();
+        let tasks: u64 = self.last.values().map(|sums| sums.tasks).sum();
+        if self.limits.get(Limit::Processes) <= tasks + OWN_TASKS_MAX {
+            passed.push(PassedLimit::Processes);
+        }
+        let memory_bytes: u64 = self.last.values().map(|sums| sums.memory_bytes).sum();
+        let limit_bytes = self.limits.get(Limit::Memory).saturating_mul(MIB);
+        // Pages that processes share count once for each here. Only if that would
+        // be too much is the exact sum made, which costs the kernel a walk.
+        if limit_bytes < memory_bytes && limit_bytes < self.processes.exact_bytes(all) {
+            passed.push(PassedLimit::Memory);
+        }
+        passed
+    }
+
+    fn most(&self, limit: PassedLimit) -> Option<Pid> {
+        let measure = |sums: &Sums| match limit {
+            PassedLimit::Processes => sums.tasks,
+            _ => sums.memory_bytes,
+        };
+        self.last.iter().max_by_key(|(_, sums)| measure(sums)).map(|(first, _)| *first)
+    }
+
+    fn passed(&self, limit: PassedLimit) -> Passed {
+        Passed { limit, value: self.limits.get(limit.limit()) }
+    }
+
+    /// Which limit a program ran into that ended by itself so.
+    pub(super) fn explain(&mut self, status: Status) -> Option<Passed> {
+        let limit = match status {
+            Status::Killed(signal) if i32::from(signal) == libc::SIGXCPU => PassedLimit::Cpu,
+            Status::Killed(signal) if i32::from(signal) == libc::SIGXFSZ => PassedLimit::File,
+            Status::Killed(signal) if i32::from(signal) == libc::SIGKILL => {
+                self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
+            }
+            _ => return None,
+        };
+        Some(self.passed(limit))
+    }
+
+    /// A child that measured the disk ended, if this is the one.
+    pub(super) fn measured(&mut self, child: Pid, died: Died) {
+        self.growth.measured(child, died);
+    }
+}
+
+const MIB: u64 = 1024 * 1024;
+/// The warden itself, which the kernel counts too.
+const OWN_TASKS_MAX: u64 = 1;
+const COUNTER_BYTES_MAX: usize = 512;
+
+impl Counter {
+    fn read(&self) -> io::Result<u64> {
+        let mut buffer = [0; COUNTER_BYTES_MAX];
+        let length = loop {
+            match pread(&self.file, &mut buffer, 0) {
+                Err(Errno::EINTR) => {}
+                length => break length?,
+            }
+        };
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        let value = text.lines().find_map(|line| line.strip_prefix(self.key)?.trim().parse().ok());
+        value.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+}
