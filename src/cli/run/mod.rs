@@ -124,7 +124,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         wall_key,
     };
     let began = Instant::now();
-    let zygote = Zygote::start().map_err(jail)?;
+    let zygote = Zygote::start_for_one().map_err(jail)?;
     let opened = zygote.open(&plan).map_err(jail)?;
     let output_bytes = limits.get(Limit::Output).saturating_mul(1024 * 1024);
     let done = if terminal.is_some() {
