@@ -54,6 +54,7 @@ fn plan() -> Plan {
         strength: Strength::Namespaces,
         network: Network::None,
         limits: &limits,
+        kept: Vec::new(),
         shown,
         scratch: None,
     };
