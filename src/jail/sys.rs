@@ -321,16 +321,6 @@ impl Capabilities {
     }
 }
 
-/// Whether this process may mount on the host itself.
-pub(super) fn may_mount() -> io::Result<bool> {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION_3, 0];
-    let mut data = [0_u32; 6];
-    // SAFETY: version 3 reads a header of two words and fills two triples of words.
-    answer(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) })?;
-    Ok(Capabilities(data[0].into()).has(21))
-}
-
 /// Of those capabilities that are left, gives up all that are not in `keep`, for
 /// good: in the bounding, ambient and inheritable sets too.
 pub(super) fn keep_capabilities(left: Capabilities, keep: Capabilities) -> io::Result<()> {
