@@ -62,7 +62,8 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     let mut zygote = Zygote {
         who,
         // Tried, since a capability may be of a namespace that owns no mounts.
-        opens_trees: matches!(who, Who::Dropped { .. }) && tree(Path::new("/"), Access::Read).is_ok(),
+        opens_trees: matches!(who, Who::Dropped { .. })
+            && tree(Path::new("/"), Access::Read).is_ok(),
         maps: OwnerMaps::default(),
         filters: Vec::new(),
         cgroups: cgroup::Maker::find(),
