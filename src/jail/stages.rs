@@ -24,7 +24,7 @@ use std::os::fd::OwnedFd;
 
 use ::landlock::RulesetCreated;
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{self, Gid, Uid};
 
@@ -90,8 +90,7 @@ pub(super) fn build(
         // abstract sockets in.
         (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
     };
-    let rules =
-        landlock::rules(&spots, plan.network, least).at(Stage::Landlock, "making the rules")?;
+    let rules = landlock::rules(&spots, plan.network, least)?;
     let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
     let grows = grows.collect();
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
@@ -122,13 +121,20 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
         root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
     }
     for (resource, value) in &locks.rlimits {
-        setrlimit(*resource, *value, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
+        lower(*resource, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
     }
     // The warden's bounding set is the most that is left to give up here.
     sys::keep_capabilities(locks.kept, Capabilities::default())
         .at(Stage::Capabilities, "giving up all of the command's")?;
     landlock::enter(&locks.rules).at(Stage::Landlock, "entering the rules")?;
     locks.filters.hold_command().at(Stage::Seccomp, "installing the command's filter")
+}
+
+/// Lowers a limit to `value`, or leaves it where the host has it lower already.
+fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
 }
 
 /// What the kernel holds each process to. What adds up over processes is held by

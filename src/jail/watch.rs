@@ -183,13 +183,15 @@ impl Watch {
     }
 
     fn summed(&self, all: &[Process]) -> Vec<PassedLimit> {
-        if self.means != Means::RlimitsAndWatch {
-            return Vec::new();
-        }
         let mut passed = Vec::new();
+        // Whoever refuses the next one, a cgroup or an rlimit, only the latter does
+        // not tell.
         let tasks: u64 = self.last.values().map(|sums| sums.tasks).sum();
         if self.limits.get(Limit::Processes) <= tasks + OWN_TASKS_MAX {
             passed.push(PassedLimit::Processes);
+        }
+        if self.means != Means::RlimitsAndWatch {
+            return passed;
         }
         let memory_bytes: u64 = self.last.values().map(|sums| sums.memory_bytes).sum();
         let limit_bytes = self.limits.get(Limit::Memory).saturating_mul(MIB);
