@@ -76,9 +76,11 @@ fn serve(host: &Channel) -> io::Result<()> {
             let _ = channel.send(&FromWarden::Failed(fault), &[]);
         }
     }
-    // The wardens have seen the host go too, and their cgroups empty now.
+    // The wardens have seen the host go too, and end what they started; they
+    // would die with this process before they are done.
     for _ in 0..LEAVE_TRIES_MAX {
-        if zygote.cgroups.remove_unused() {
+        let alone = sys::collect_child().is_err();
+        if zygote.cgroups.remove_unused() && alone {
             break;
         }
         std::thread::sleep(LEAVE_TRY);
@@ -225,6 +227,8 @@ impl Jail<'_> {
         let Self { plan, who, channel, sources, cgroup, filters, kind } = self;
         let means = cgroup.means();
         let counters = cgroup.counters().at(Stage::Cgroup, "opening its counters")?;
+        // Its doors, before all that is not kept is closed.
+        drop(cgroup);
         let kept: Vec<_> = [channel.as_fd().as_raw_fd(), 1, 2]
             .into_iter()
             .chain(sources.iter().flatten().map(AsRawFd::as_raw_fd))

@@ -15,5 +15,6 @@ mod config;
 mod front;
 mod harness;
 mod hostile_config;
+mod landlock;
 mod policy;
 mod rm;
