@@ -21,10 +21,11 @@ use nix::sys::time::TimeValLike;
 use nix::unistd::{Pid, chdir, setsid, write};
 use serde::{Deserialize, Serialize};
 
+use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
 use super::stages::{self, Locks};
 use super::sys;
-use super::wire::{Channel, FromCommand, Received, Spec, Status};
+use super::wire::{Channel, End, FromCommand, Received, Spec, Status};
 
 /// What the first process reports before it ends, in so many bytes.
 pub(super) const REPORT_BYTES: usize = 10;
@@ -78,9 +79,18 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     };
     match outcome {
         Ok(program) => {
-            // The program's streams end when the program does, not when this one does.
-            drop(control);
-            let ended = outlive(program);
+            let (ended, alone) = outlive(program);
+            let namespaced = locks.strength == Strength::Namespaces;
+            if namespaced
+                && alone
+                && let Status::Exited(_) = ended.status
+            {
+                // All it started is gone already, so its host need not wait for
+                // the namespaces to be taken down. The warden tells it in all
+                // other cases, as it knows about limits.
+                let end = End { status: ended.status, passed: None, cpu_ms: ended.cpu_ms };
+                let _ = control.send(&FromCommand::Ended(end), &[]);
+            }
             // The warden may be gone; then nobody waits for this.
             let _ = write(report, &ended.bytes());
             sys::exit_now(0)
@@ -196,12 +206,13 @@ fn exec(path: &[u8], args: &[CString], env: &[CString]) -> io::Error {
     sys::exec(c"/bin/sh", &args, env)
 }
 
-/// Collects orphans and passes signals on until the program has ended.
-fn outlive(program: Pid) -> Report {
-    let mut status = None;
+/// Collects orphans and passes signals on until the program has ended. Says too
+/// whether that leaves this process alone in its namespace.
+fn outlive(program: Pid) -> (Report, bool) {
+    let (mut status, mut alone) = (None, false);
     while status.is_none() {
         match SigSet::all().wait() {
-            Ok(Signal::SIGCHLD) => status = collect(program),
+            Ok(Signal::SIGCHLD) => (status, alone) = collect(program),
             // To the whole group, as a terminal would.
             Ok(signal) => drop(killpg(program, signal)),
             Err(_) => {}
@@ -211,20 +222,22 @@ fn outlive(program: Pid) -> Report {
         let time = usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds();
         u64::try_from(time).unwrap_or(0)
     });
-    Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }
+    (Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }, alone)
 }
 
 /// Takes note of every process that ended; the answer is how the program did, if
-/// it was among them.
-fn collect(program: Pid) -> Option<Status> {
+/// it was among them, and whether no process is left.
+fn collect(program: Pid) -> (Option<Status>, bool) {
     let mut answer = None;
-    // An error means that there is no child left.
-    while let Ok(Some((pid, died))) = sys::collect_child() {
-        if pid == program {
-            answer = Some(died.into());
+    loop {
+        match sys::collect_child() {
+            Ok(Some((pid, died))) if pid == program => answer = Some(died.into()),
+            Ok(Some(_)) => {}
+            Ok(None) => return (answer, false),
+            // There is no child, and every other process would be one.
+            Err(_) => return (answer, true),
         }
     }
-    answer
 }
 
 impl From<sys::Died> for Status {

@@ -60,22 +60,24 @@ const WARDEN: Capabilities = Capabilities::SYS_ADMIN
     .and(Capabilities::SYS_PTRACE)
     .and(Capabilities::DAC_READ_SEARCH);
 
+/// Makes this process at home in its new namespaces, whatever jail it will be.
+pub(super) fn settle(who: Who) -> Result<(), Fault> {
+    identity::map(who)?;
+    identity::no_namespaces_inside()?;
+    unistd::sethostname(HOSTNAME).at(Stage::Hostname, "naming the jail")
+}
+
 /// Builds the jail around this process, which is the warden afterwards.
 ///
-/// `who` is whom the process runs as; `sources` are the trees that root opened
-/// while it was root.
+/// `sources` are the trees that root opened while it was root.
 pub(super) fn build(
     plan: &Plan,
-    who: Who,
     sources: Vec<Option<OwnedFd>>,
     filters: Filters,
     counted: bool,
 ) -> Result<Locks, Fault> {
     let spots = match plan.strength {
         Strength::Namespaces => {
-            identity::map(who)?;
-            identity::no_namespaces_inside()?;
-            unistd::sethostname(HOSTNAME).at(Stage::Hostname, "naming the jail")?;
             network::raise(plan.network)?;
             let (root, spots) = Root::new(plan)?.furnish(plan, sources)?;
             root.enter()?;
@@ -191,8 +193,8 @@ pub(super) fn become_ordinary(who: Who) -> Result<(), Fault> {
 }
 
 /// The namespaces of a jail, of which the pid namespace begins with the next fork.
-pub(super) fn namespaces(network: Network) -> libc::c_int {
-    let net = if network == Network::Host { 0 } else { libc::CLONE_NEWNET };
+pub(super) fn namespaces(host_network: bool) -> libc::c_int {
+    let net = if host_network { 0 } else { libc::CLONE_NEWNET };
     libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use super::bpf::Instruction;
 use nix::sys::signal::{SigAction, SigHandler, Signal, sigaction};
 use nix::unistd::Pid;
 
@@ -360,10 +361,11 @@ pub(super) fn keep_capabilities(left: Capabilities, keep: Capabilities) -> io::R
 }
 
 /// Holds this process and all it will start to a seccomp filter, for good.
-pub(super) fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+pub(super) fn install_filter(program: &[Instruction]) -> io::Result<()> {
     let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
-    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
-    // SAFETY: the kernel reads `length` instructions and writes none.
+    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
+    // SAFETY: the kernel reads `length` instructions, laid out as its own, and
+    // writes none.
     answer(unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter)
     })

@@ -18,3 +18,4 @@ mod hostile_config;
 mod landlock;
 mod policy;
 mod rm;
+mod trust;
