@@ -33,6 +33,7 @@ use super::landlock::{self, ABI_WITH_SCOPES, Use};
 use super::network;
 use super::plan::{HOSTNAME, Plan};
 use super::policy::{Network, Strength};
+use super::processes::Processes;
 use super::root::{self, Root};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
@@ -94,12 +95,13 @@ pub(super) fn build(
     let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
     let grows = grows.collect();
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
-    let keep = match plan.strength {
-        Strength::Namespaces => WARDEN,
-        Strength::Landlock => Capabilities::default(),
+    let (left, keep) = match plan.strength {
+        Strength::Namespaces => (Capabilities::ALL, WARDEN),
+        // An ordinary user has none, and so none by which the bounding set could
+        // be emptied; without new privileges nothing can be got out of it.
+        Strength::Landlock => (Capabilities::default(), Capabilities::default()),
     };
-    sys::keep_capabilities(Capabilities::ALL, keep)
-        .at(Stage::Capabilities, "giving up those of the jail")?;
+    sys::keep_capabilities(left, keep).at(Stage::Capabilities, "giving up those of the jail")?;
     // Nobody of the same user may look into the warden's memory.
     prctl::set_dumpable(false).at(Stage::Capabilities, "hiding the warden's memory")?;
     filters.hold_jail().at(Stage::Seccomp, "installing the list")?;
@@ -108,7 +110,7 @@ pub(super) fn build(
         kept: keep,
         rules,
         filters,
-        rlimits: rlimits(plan, counted),
+        rlimits: rlimits(plan, counted).at(Stage::Limits, "counting the user's processes")?,
         grows,
     })
 }
@@ -117,8 +119,14 @@ pub(super) fn build(
 /// start. Afterwards it can do no more than the command it is for.
 pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::CommandNamespaces, "dying with the warden")?;
-    if locks.strength == Strength::Namespaces {
-        root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+    match locks.strength {
+        Strength::Namespaces => {
+            root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+        }
+        // Without a pid namespace orphans would come to the warden at once, which
+        // could not tell whose they were.
+        Strength::Landlock => prctl::set_child_subreaper(true)
+            .at(Stage::CommandNamespaces, "adopting the command's orphans")?,
     }
     for (resource, value) in &locks.rlimits {
         lower(*resource, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
@@ -139,7 +147,7 @@ fn lower(resource: Resource, value: u64) -> nix::Result<()> {
 
 /// What the kernel holds each process to. What adds up over processes is held by
 /// a cgroup or by the warden's watch.
-fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
+fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     let mut list = vec![
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu)),
@@ -149,16 +157,23 @@ fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
         (Resource::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX),
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
     ];
-    if plan.strength == Strength::Namespaces {
+    let processes = plan.limits.get(Limit::Processes);
+    match plan.strength {
         // Counted per user namespace, so this is a limit on the jail.
-        list.push((Resource::RLIMIT_NPROC, plan.limits.get(Limit::Processes)));
+        Strength::Namespaces => list.push((Resource::RLIMIT_NPROC, processes)),
+        // Counted with all that the user runs besides. Only the watch knows which
+        // are the jail's; this is what stops a bomb between two of its looks.
+        Strength::Landlock => {
+            let others = Processes::open()?.of_user(unistd::getuid())?;
+            list.push((Resource::RLIMIT_NPROC, others.saturating_add(processes)));
+        }
     }
     if !counted {
         // A process that asks for more than the whole jail may have is told no
         // at once; what several have together is up to the watch.
         list.push((Resource::RLIMIT_DATA, plan.bytes(Limit::Memory)));
     }
-    list
+    Ok(list)
 }
 
 const SIGNALS_PENDING_MAX: u64 = 4_096;

@@ -228,6 +228,16 @@ impl Watch {
         Some(self.passed(limit))
     }
 
+    /// The child that measures the disk, if one does.
+    pub(super) fn measuring(&self) -> Option<Pid> {
+        self.growth.child()
+    }
+
+    /// The processes in sight.
+    pub(super) fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
     /// A child that measured the disk ended, if this is the one.
     pub(super) fn measured(&mut self, child: Pid, died: Died) {
         self.growth.measured(child, died);

@@ -6,6 +6,7 @@ mod terminal;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -224,7 +225,8 @@ struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn make() -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("casefile-").tempdir()?;
+        let private = PermissionsExt::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("casefile-").permissions(private).tempdir()?;
         crate::jail::give_to_jail(dir.path())?;
         Ok(Self(dir))
     }
