@@ -42,8 +42,9 @@ pub const FROM_JAIL_BYTES_MAX: usize = 16 * 1024;
 const TO_JAIL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A packet above this goes as a file, since a socket's buffer bounds a packet.
 const PACKET_BYTES_MAX: usize = 64 * 1024;
-/// A command's socket and its three streams.
-const DESCRIPTORS_MAX: usize = 4;
+/// The most that the kernel lets one message carry. There is room for all of
+/// them: those that fit into a smaller room would be open, and lost to us.
+const DESCRIPTORS_MAX: usize = 253;
 
 /// Host to zygote. Comes with the warden's end of its socket.
 #[derive(Debug, Serialize, Deserialize)]
@@ -277,7 +278,7 @@ impl Channel {
     }
 
     fn receive_packet(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
-        let mut control = cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX + 1]);
+        let mut control = cmsg_space!([std::os::fd::RawFd; DESCRIPTORS_MAX]);
         let fd = self.0.as_raw_fd();
         let mut parts = [IoSliceMut::new(buffer)];
         let received = loop {
