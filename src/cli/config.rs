@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::report::{Failure, print};
+use super::report::{Failure, print, warn};
 use super::surroundings::Surroundings;
 use super::table::Table;
 use crate::config::limits::TABLE;
-use crate::config::{FILE_NAME, Settings, Source, find, template};
+use crate::config::{FILE_NAME, Settings, Source, Trust, find, template};
 use crate::disk::{DiskError, replace_as};
 use crate::hint::Hint;
 use crate::jail::policy::{Library, PolicyError};
@@ -36,6 +36,8 @@ enum Act {
         /// The file; without one, the casefile.yaml that counts here
         file: Option<PathBuf>,
     },
+    /// Let jails be built from the casefile.yaml that counts here, as it is now
+    Trust,
     /// Write a casefile.yaml with every setting at its default
     Init {
         /// Replace a file that stands there
@@ -67,6 +69,7 @@ pub(crate) fn run(config: Config, around: &Surroundings) -> Result<ExitCode, Fai
         Act::Show { json: false } => show(&around.settings()?),
         Act::Show { json: true } => show_json(&around.settings()?),
         Act::Check { file } => check(file, around),
+        Act::Trust => trust(around),
         Act::Init { force } => init(around, force).map_err(Failure::user)?,
     }
 }
@@ -153,12 +156,28 @@ fn check_policy(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
+fn trust(around: &Surroundings) -> Result<ExitCode, Failure> {
+    match find(&around.given).map_err(Failure::user)? {
+        Some(file) => {
+            let holder = around.holder("casefile config trust");
+            Trust::new(&around.given).grant(&file, &holder).map_err(Failure::user)?;
+            print(&format!("{} is trusted as it is now\n", file.display()))
+        }
+        None => print(&format!("there is no {FILE_NAME}: nothing to trust\n")),
+    }
+}
+
 fn init(around: &Surroundings, force: bool) -> Result<Result<ExitCode, Failure>, NotBegun> {
     let file = around.given.working_directory.join(FILE_NAME);
     if !force && exists(&file) {
         return Err(NotBegun::Exists(file));
     }
     replace_as(&file, template().as_bytes(), 0o666)?;
+    // Who wrote it need not look at it.
+    let holder = around.holder("casefile config init");
+    if let Err(error) = Trust::new(&around.given).grant(&file, &holder) {
+        warn(&error);
+    }
     Ok(print(&format!("wrote {}\n", file.display())))
 }
 

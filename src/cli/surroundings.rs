@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::case::Home;
 use crate::cli::report::Failure;
-use crate::config::{Given, Settings};
+use crate::config::{Given, Settings, Trust};
 use crate::disk::Holder;
 use crate::hint::Hint;
 
@@ -59,6 +59,16 @@ impl Surroundings {
     #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn holder(&self, command: &str) -> Holder {
         Holder { pid: std::process::id(), command: command.into(), since: Timestamp::now() }
+    }
+
+    /// The settings that hold here, for one who builds a jail from them: a file
+    /// that was merely found has to be trusted.
+    pub(crate) fn trusted_settings(&self) -> Result<Settings, Failure> {
+        let settings = self.settings()?;
+        if let Some(file) = settings.file() {
+            Trust::new(&self.given).check(file).map_err(Failure::user)?;
+        }
+        Ok(settings)
     }
 
     /// A variable of the caller's, for a jail whose policy passes it on.

@@ -33,6 +33,13 @@ impl Given {
         base(self.state_home.as_deref(), self.home.as_deref(), ".local/state")
     }
 
+    /// The directories that decide what casefile does, whatever a file says.
+    pub fn kept(&self) -> Vec<PathBuf> {
+        let casefile_home =
+            self.casefile_home.as_ref().map(|home| self.working_directory.join(home));
+        [casefile_home, self.default_home(), self.own_directory()].into_iter().flatten().collect()
+    }
+
     /// A path that may begin with `~/`, taken from `directory` if it is relative.
     pub(super) fn expand(&self, path: &str, directory: &Path) -> Option<PathBuf> {
         let below_home = match path {

@@ -16,9 +16,11 @@ mod name;
 mod raw;
 mod settings;
 mod template;
+mod trust;
 
 pub use find::{FILE_NAME, POLICY_DIR_NAME, find};
 pub use given::Given;
 pub use name::{BadName, PolicyName};
 pub use settings::{Setting, Settings, Source};
 pub use template::template;
+pub use trust::{Trust, Untrusted};

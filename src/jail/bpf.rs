@@ -8,9 +8,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use libc::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W,
-    SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, sock_filter,
+    SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS,
 };
 
 /// What becomes of a call.
@@ -38,7 +40,19 @@ pub(super) struct Condition {
 }
 
 /// A program for the kernel.
-pub(super) type Program = Vec<sock_filter>;
+pub(super) type Program = Vec<Instruction>;
+
+/// One instruction, as the kernel lays it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C)]
+pub(super) struct Instruction {
+    code: u16,
+    jt: u8,
+    jf: u8,
+    k: u32,
+}
+
+const _: () = assert!(size_of::<Instruction>() == size_of::<libc::sock_filter>());
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: u32 = 0xc000_003e;
@@ -130,24 +144,24 @@ fn refusal(errno: i32) -> u32 {
     SECCOMP_RET_ERRNO | (errno.cast_unsigned() & libc::SECCOMP_RET_DATA)
 }
 
-fn load(at: u32) -> sock_filter {
+fn load(at: u32) -> Instruction {
     instruction(BPF_LD | BPF_W | BPF_ABS, at, 0, 0)
 }
 
-fn jump(test: u32, value: u32, if_true: u8, if_false: u8) -> sock_filter {
+fn jump(test: u32, value: u32, if_true: u8, if_false: u8) -> Instruction {
     instruction(BPF_JMP | test | BPF_K, value, if_true, if_false)
 }
 
-fn go(over: usize) -> sock_filter {
+fn go(over: usize) -> Instruction {
     instruction(BPF_JMP | BPF_JA, u32::try_from(over).unwrap_or(u32::MAX), 0, 0)
 }
 
-fn give(value: u32) -> sock_filter {
+fn give(value: u32) -> Instruction {
     instruction(BPF_RET | BPF_K, value, 0, 0)
 }
 
-fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
-    sock_filter { code: u16::try_from(code).unwrap_or(u16::MAX), jt, jf, k }
+fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> Instruction {
+    Instruction { code: u16::try_from(code).unwrap_or(u16::MAX), jt, jf, k }
 }
 
 #[cfg(test)]
@@ -160,7 +174,7 @@ mod tests {
     fn run(program: &Program, arch: u32, number: u32, arguments: [u32; 6]) -> u32 {
         let (mut at, mut a) = (0, 0_u32);
         loop {
-            let sock_filter { code, jt, jf, k } = program[at];
+            let Instruction { code, jt, jf, k } = program[at];
             let code = u32::from(code);
             at += 1;
             let take = |yes: bool| usize::from(if yes { jt } else { jf });

@@ -58,8 +58,8 @@ impl Maker {
         Self { means, parents, count: 0, made: Vec::new() }
     }
 
-    /// Makes the cgroup of a jail, with the plan's limits, still empty.
-    pub(super) fn make(&mut self, plan: &Plan) -> Result<Cgroup, Fault> {
+    /// Makes the cgroup of a jail to be, without limits and empty.
+    pub(super) fn make(&mut self) -> Result<Cgroup, Fault> {
         self.count += 1;
         let name = format!("{PREFIX}{}-{}", getpid(), self.count);
         let mut cgroup = Cgroup { means: self.means, dirs: Vec::new(), doors: Vec::new() };
@@ -68,7 +68,6 @@ impl Maker {
             let stage = Stage::Cgroup;
             fs::create_dir(&dir).at(stage, format!("making {}", dir.display()))?;
             self.made.push(dir.clone());
-            limit(&dir, plan).at(stage, format!("setting the limits of {}", dir.display()))?;
             let door = OpenOptions::new().write(true).open(dir.join("cgroup.procs"));
             cgroup.doors.push(door.at(stage, format!("opening {}", dir.display()))?);
             cgroup.dirs.push(dir);
@@ -89,6 +88,13 @@ impl Maker {
 impl Cgroup {
     pub(super) fn means(&self) -> Means {
         self.means
+    }
+
+    /// Gives it the limits of a plan.
+    pub(super) fn limit(&self, plan: &Plan) -> Result<(), Fault> {
+        self.dirs.iter().try_for_each(|dir| {
+            limit(dir, plan).at(Stage::Cgroup, format!("setting the limits of {}", dir.display()))
+        })
     }
 
     /// Moves this process in, and so all that it will start.

@@ -16,15 +16,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{Pid, chdir, setsid, write};
 use serde::{Deserialize, Serialize};
 
+use super::landlock;
+use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
 use super::stages::{self, Locks};
 use super::sys;
-use super::wire::{Channel, FromCommand, Received, Spec, Status};
+use super::wire::{Channel, End, FromCommand, Received, Spec, Status};
 
 /// What the first process reports before it ends, in so many bytes.
 pub(super) const REPORT_BYTES: usize = 10;
@@ -70,7 +72,7 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     let mut descriptors = descriptors.into_iter();
     let Some(control) = descriptors.next().map(Channel::of) else { sys::exit_now(1) };
     let outcome = match (locked, <[OwnedFd; 3]>::try_from(descriptors.collect::<Vec<_>>())) {
-        (Ok(()), Ok(streams)) => start(&spec, &streams, &control),
+        (Ok(()), Ok(streams)) => start(&spec, &streams, &control, locks.strength),
         (Ok(()), Err(_)) => {
             Err(Fault::new(Stage::Limits, &Errno::EBADF.into(), "taking its streams"))
         }
@@ -78,9 +80,22 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     };
     match outcome {
         Ok(program) => {
-            // The program's streams end when the program does, not when this one does.
-            drop(control);
-            let ended = outlive(program);
+            let namespaced = locks.strength == Strength::Namespaces;
+            let end = (!namespaced).then(|| stages::end_of_first(locks.strength));
+            let (ended, alone) = outlive(program, end);
+            if !namespaced {
+                end_all();
+            }
+            if namespaced
+                && alone
+                && let Status::Exited(_) = ended.status
+            {
+                // All it started is gone already, so its host need not wait for
+                // the namespaces to be taken down. The warden tells it in all
+                // other cases, as it knows about limits.
+                let end = End { status: ended.status, passed: None, cpu_ms: ended.cpu_ms };
+                let _ = control.send(&FromCommand::Ended(end), &[]);
+            }
             // The warden may be gone; then nobody waits for this.
             let _ = write(report, &ended.bytes());
             sys::exit_now(0)
@@ -105,9 +120,14 @@ fn lock_in(locks: &Locks, warden: &Channel, report: &OwnedFd) -> Result<(), Faul
 }
 
 /// Starts the program. Only its own last steps are left to be taken.
-fn start(spec: &Spec, streams: &[OwnedFd; 3], control: &Channel) -> Result<Pid, Fault> {
+fn start(
+    spec: &Spec,
+    streams: &[OwnedFd; 3],
+    control: &Channel,
+    strength: Strength,
+) -> Result<Pid, Fault> {
     let forked = sys::fork_for_exec(|| {
-        let fault = program(spec, streams);
+        let fault = program(spec, streams, strength);
         let missing = fault.stage == Stage::Exec && fault.errno() == Errno::ENOENT;
         let _ = control.send(&FromCommand::NotStarted(fault), &[]);
         if missing { 127 } else { 126 }
@@ -116,9 +136,15 @@ fn start(spec: &Spec, streams: &[OwnedFd; 3], control: &Channel) -> Result<Pid, 
 }
 
 /// Becomes the program, or says why it could not.
-fn program(spec: &Spec, streams: &[OwnedFd; 3]) -> Fault {
+fn program(spec: &Spec, streams: &[OwnedFd; 3], strength: Strength) -> Fault {
     let error = |error: io::Error, stage, detail: &str| Fault::new(stage, &error, detail);
-    if let Err(fault) = stand(spec, streams) {
+    // The first of a pid namespace is beyond the reach of those in it; one that is
+    // not has to be put there, since it is to end them all.
+    let below = match strength {
+        Strength::Namespaces => Ok(()),
+        Strength::Landlock => landlock::step_below().at(Stage::Landlock, "entering it once more"),
+    };
+    if let Err(fault) = below.and_then(|()| stand(spec, streams)) {
         return fault;
     }
     let strings = |list: &[Vec<u8>]| {
@@ -196,12 +222,16 @@ fn exec(path: &[u8], args: &[CString], env: &[CString]) -> io::Error {
     sys::exec(c"/bin/sh", &args, env)
 }
 
-/// Collects orphans and passes signals on until the program has ended.
-fn outlive(program: Pid) -> Report {
-    let mut status = None;
+/// Collects orphans and passes signals on until the program has ended. Says too
+/// whether that leaves this process alone in its namespace.
+///
+/// On the signal `end` it ends everything.
+fn outlive(program: Pid, end: Option<Signal>) -> (Report, bool) {
+    let (mut status, mut alone) = (None, false);
     while status.is_none() {
         match SigSet::all().wait() {
-            Ok(Signal::SIGCHLD) => status = collect(program),
+            Ok(Signal::SIGCHLD) => (status, alone) = collect(program),
+            Ok(signal) if Some(signal) == end => kill_all(),
             // To the whole group, as a terminal would.
             Ok(signal) => drop(killpg(program, signal)),
             Err(_) => {}
@@ -211,20 +241,35 @@ fn outlive(program: Pid) -> Report {
         let time = usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds();
         u64::try_from(time).unwrap_or(0)
     });
-    Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }
+    (Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }, alone)
+}
+
+/// Without a pid namespace: kills whatever this process may send a signal to. By
+/// Landlock's scope that is all of its own command, and nothing else of the host.
+/// The kernel goes through all processes at once, so none gets away by forking.
+fn kill_all() {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+}
+
+/// The same, and waits until they are gone.
+fn end_all() {
+    kill_all();
+    let _ = sys::wait_for_children();
 }
 
 /// Takes note of every process that ended; the answer is how the program did, if
-/// it was among them.
-fn collect(program: Pid) -> Option<Status> {
+/// it was among them, and whether no process is left.
+fn collect(program: Pid) -> (Option<Status>, bool) {
     let mut answer = None;
-    // An error means that there is no child left.
-    while let Ok(Some((pid, died))) = sys::collect_child() {
-        if pid == program {
-            answer = Some(died.into());
+    loop {
+        match sys::collect_child() {
+            Ok(Some((pid, died))) if pid == program => answer = Some(died.into()),
+            Ok(Some(_)) => {}
+            Ok(None) => return (answer, false),
+            // There is no child, and every other process would be one.
+            Err(_) => return (answer, true),
         }
     }
-    answer
 }
 
 impl From<sys::Died> for Status {

@@ -33,12 +33,23 @@ pub struct Zygote {
 }
 
 impl Zygote {
-    /// Starts it: this program anew, with nothing of this process in it.
+    /// Starts it: this program anew, with nothing of this process in it. It works
+    /// ahead, so that the next jail is quick to open.
     pub fn start() -> Result<Self, JailError> {
+        Self::start_with(&[])
+    }
+
+    /// Starts it for a single jail, so that it makes nothing ahead of time.
+    pub fn start_for_one() -> Result<Self, JailError> {
+        Self::start_with(&[zygote::FOR_ONE])
+    }
+
+    fn start_with(args: &[&str]) -> Result<Self, JailError> {
         let (ours, theirs) = Channel::pair().map_err(JailError::Start)?;
         #[expect(clippy::disallowed_methods, reason = "this is where jails come from")]
         let process = Command::new("/proc/self/exe")
             .arg0(zygote::NAME)
+            .args(args)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(theirs.into_fd()))

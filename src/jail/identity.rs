@@ -29,7 +29,7 @@ pub(super) enum Who {
 impl Who {
     pub(super) fn myself() -> Self {
         let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
-        if uid.is_root() {
+        if uid.is_root() && !is_root_of_a_namespace() {
             Self::Dropped { uid: DROPPED_ID, gid: DROPPED_ID }
         } else {
             Self::Ordinary { uid: uid.as_raw(), gid: gid.as_raw() }
@@ -41,6 +41,23 @@ impl Who {
             Self::Ordinary { uid, gid } | Self::Dropped { uid, gid } => (uid, gid),
         }
     }
+}
+
+/// Whether the uid 0 of this process is an ordinary user's, in a user namespace
+/// that has no other to drop to.
+#[expect(clippy::disallowed_methods, reason = "a file of the kernel, not of a case")]
+fn is_root_of_a_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let lines = map.lines().filter_map(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(str::parse::<u64>);
+        let mut next = || numbers.next()?.ok();
+        Some((next()?, next()?, next()?))
+    });
+    let has = |id: u64, (inside, _, count): (u64, u64, u64)| inside <= id && id < inside + count;
+    let lines: Vec<_> = lines.collect();
+    let has_other = lines.iter().any(|line| has(DROPPED_ID.into(), *line));
+    let is_other = lines.iter().any(|(inside, outside, _)| *inside == 0 && *outside != 0);
+    is_other && !has_other
 }
 
 /// Hands a directory of the host to whoever this caller's jails run as.

@@ -18,6 +18,7 @@
 //! **No quiet fallback.** A layer that cannot be applied in full ends the start
 //! with its name, what the kernel said, and what to do.
 
+mod blank;
 mod bpf;
 mod cgroup;
 mod command;

@@ -110,6 +110,9 @@ pub struct Wanted<'a> {
     pub strength: Strength,
     pub network: Network,
     pub limits: &'a Limits,
+    /// Where casefile keeps its own, which no jail may change: what a jail may do
+    /// is decided there.
+    pub kept: Vec<PathBuf>,
     /// In the order in which they are laid down; of two at one place the later
     /// holds.
     pub shown: Vec<Shown>,
@@ -126,6 +129,8 @@ pub enum PlanError {
     Missing { from: PathBuf, source: std::io::Error },
     #[error("cannot show `{}`, of which a jail has one of its own or none", to.display())]
     Taken { to: PathBuf },
+    #[error("cannot let a jail write to `{}`: casefile keeps its own in `{}`", from.display(), kept.display())]
+    Kept { from: PathBuf, kept: PathBuf },
     #[error("cannot show `{}`: the kernel's own filesystem at `{}` would show with it", from.display(), mount.display())]
     Kernel { from: PathBuf, mount: PathBuf },
     #[error("cannot show `{}` at `{}`: without namespaces everything is at its own place", from.display(), to.display())]
@@ -137,6 +142,7 @@ impl Hint for PlanError {
         let text = match self {
             Self::Missing { .. } => "Name a file or directory that exists and that you may read.",
             Self::Taken { .. } => "Show it at a place of its own, such as `/mnt/NAME`.",
+            Self::Kept { .. } => "Show the directories that are needed, one by one.",
             Self::Kernel { .. } => "Name the directories below it that are needed.",
             Self::Elsewhere { .. } => "Leave out `:TO`, or choose a policy with namespaces.",
         };
@@ -147,12 +153,12 @@ impl Hint for PlanError {
 impl Plan {
     /// Decides what the jail will be. Looks at the host, and changes nothing.
     pub fn new(wanted: &Wanted<'_>) -> Result<Self, PlanError> {
-        let Wanted { strength, network, limits, shown, scratch } = wanted;
+        let Wanted { strength, network, limits, kept, shown, scratch } = wanted;
         let mut shows: Vec<Place> = Vec::new();
         for shown in shown {
             let place = match shown.optional {
                 true => shown_if_there(&shown.mount.from),
-                false => Some(check(&shown.mount, *strength)?),
+                false => Some(check(&shown.mount, *strength, kept)?),
             };
             if let Some(place) = place {
                 shows.retain(|earlier| earlier.at != place.at);
@@ -206,7 +212,7 @@ fn shown_if_there(path: &Path) -> Option<Place> {
     clippy::disallowed_methods,
     reason = "a name on the host, looked at before there is a jail"
 )]
-fn check(mount: &Mount, strength: Strength) -> Result<Place, PlanError> {
+fn check(mount: &Mount, strength: Strength, kept: &[PathBuf]) -> Result<Place, PlanError> {
     let Mount { from, to, mode } = mount.clone();
     let real = match from.canonicalize() {
         Ok(real) => real,
@@ -220,6 +226,15 @@ fn check(mount: &Mount, strength: Strength) -> Result<Place, PlanError> {
         || real == Path::new("/")
     {
         return Err(PlanError::Taken { to: real });
+    }
+    let covers = |kept: &&PathBuf| {
+        let kept = kept.canonicalize().unwrap_or_else(|_| (*kept).clone());
+        kept.starts_with(&real) || real.starts_with(&kept)
+    };
+    if mode == Mode::Write
+        && let Some(kept) = kept.iter().find(covers)
+    {
+        return Err(PlanError::Kept { from, kept: kept.clone() });
     }
     if let Some(mount) = kernel_mount_below(&real) {
         return Err(PlanError::Kernel { from, mount });

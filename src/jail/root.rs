@@ -4,12 +4,12 @@
 //! Nothing is ever created in a directory of the host: a place is made only
 //! where the jail's own memory lies below it, and is otherwise there already.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CString, OsStr};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
@@ -41,6 +41,9 @@ pub(super) struct Root {
     /// Filesystems that this jail made for itself, by device number.
     own: BTreeSet<u64>,
     scratch_mib: u64,
+    /// Directories in them that were made or looked at, as long as nothing covers
+    /// them.
+    parents: HashMap<PathBuf, OwnedFd>,
 }
 
 impl Root {
@@ -60,7 +63,8 @@ impl Root {
             .at(stage, "making a filesystem")?;
         sys::move_mount(fd.as_fd(), AT_FDCWD, c"/").at(stage, "putting it over the old root")?;
         let own = BTreeSet::from([device(fd.as_fd()).at(stage, "looking at it")?]);
-        Ok(Self { fd, own, scratch_mib: plan.limits.get(Limit::Scratch) })
+        let scratch_mib = plan.limits.get(Limit::Scratch);
+        Ok(Self { fd, own, scratch_mib, parents: HashMap::new() })
     }
 
     /// Puts everything in its place. `sources` holds what was opened beforehand.
@@ -76,6 +80,7 @@ impl Root {
             })?;
             spots.extend(found);
         }
+        self.parents.clear();
         // The rest of the root never changes again.
         sys::set_mount(self.fd.as_fd(), RDONLY, false).at(Stage::Root, "making it read-only")?;
         let fd = self.fd.try_clone().at(Stage::Root, "keeping it open")?;
@@ -138,21 +143,16 @@ impl Root {
         Ok(Spot { fd: mount, usage: Use::Scratch })
     }
 
-    fn attach(&self, mount: BorrowedFd<'_>, at: &Path, is_dir: bool) -> io::Result<()> {
-        let target = if is_dir {
-            self.directory(at)?
-        } else {
-            match self.open(at) {
-                Err(Errno::ENOENT) => {
-                    self.with_parent(at, |parent, name| {
-                        Ok(openat(parent, name, NEW_FILE, Mode::from_bits_truncate(0o444))
-                            .map(drop)?)
-                    })?;
-                    self.open(at)?
-                }
-                found => found?,
-            }
+    fn attach(&mut self, mount: BorrowedFd<'_>, at: &Path, is_dir: bool) -> io::Result<()> {
+        let target = match self.open(at) {
+            Err(Errno::ENOENT) if is_dir => self.directory(at)?,
+            Err(Errno::ENOENT) => self.with_parent(at, |parent, name| {
+                Ok(openat(parent, name, NEW_FILE, Mode::from_bits_truncate(0o444))?)
+            })?,
+            found => found?,
         };
+        // What was known of directories here is about to be covered.
+        self.parents.retain(|path, _| !path.starts_with(at));
         // An empty path means the descriptor itself, on which nothing can be swapped.
         sys::move_mount(mount, target.as_fd(), c"")
     }
@@ -168,7 +168,7 @@ impl Root {
     }
 
     /// The directory at `at`, made with its parents if it is missing.
-    fn directory(&self, at: &Path) -> io::Result<OwnedFd> {
+    fn directory(&mut self, at: &Path) -> io::Result<OwnedFd> {
         match self.open(at) {
             Err(Errno::ENOENT) => {}
             found => return Ok(found?),
@@ -180,21 +180,25 @@ impl Root {
     }
 
     /// Makes something called the last part of `at` in the directory of the others.
-    fn with_parent(
-        &self,
+    fn with_parent<T>(
+        &mut self,
         at: &Path,
-        make: impl FnOnce(BorrowedFd<'_>, &OsStr) -> io::Result<()>,
-    ) -> io::Result<()> {
+        make: impl FnOnce(BorrowedFd<'_>, &OsStr) -> io::Result<T>,
+    ) -> io::Result<T> {
         let Some(Component::Normal(name)) = at.components().next_back() else {
             return Err(Errno::EINVAL.into());
         };
-        let parent = self.directory(at.parent().unwrap_or(Path::new("/")))?;
-        if !self.own.contains(&device(parent.as_fd())?) {
-            // What is not there would have to be made in a directory of the host.
-            return Err(Errno::EROFS.into());
+        let parent = at.parent().unwrap_or(Path::new("/"));
+        if !self.parents.contains_key(parent) {
+            let found = self.directory(parent)?;
+            if !self.own.contains(&device(found.as_fd())?) {
+                // What is not there would have to be made in a directory of the host.
+                return Err(Errno::EROFS.into());
+            }
+            self.parents.insert(parent.to_owned(), found);
         }
         // An O_PATH descriptor names a directory, and that is all that is needed.
-        make(parent.as_fd(), name)
+        make(self.parents[parent].as_fd(), name)
     }
 
     /// Makes this the root, and lets go of the old one.
@@ -240,6 +244,19 @@ pub(super) fn tree(from: &Path, access: Access) -> io::Result<OwnedFd> {
 pub(super) fn mount_processes() -> io::Result<()> {
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     Ok(mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?)
+}
+
+/// A `/proc` of the jail that can be written to, for its warden alone: no path
+/// leads to it.
+pub(super) fn processes_to_write() -> Result<OwnedFd, Fault> {
+    sys::new_filesystem(c"proc", &[], NOSUID | NODEV | NOEXEC)
+        .at(Stage::Processes, "making one for the warden")
+}
+
+/// The same where there is but the host's.
+pub(super) fn processes_of_host() -> Result<OwnedFd, Fault> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(AT_FDCWD, "/proc", flags, Mode::empty()).at(Stage::Processes, "opening the host's")
 }
 
 /// The places of a jail that has no root of its own: the same names as outside.

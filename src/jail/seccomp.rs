@@ -14,6 +14,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::bpf::{self, Condition, Program, Rule, Verdict};
 use super::policy::{Network, Strength};
 use super::sys;
@@ -28,7 +30,7 @@ pub(super) struct Kind {
 }
 
 /// The compiled filters of one kind of jail.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Filters {
     list: Program,
     command: Program,

@@ -23,9 +23,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use ::landlock::RulesetCreated;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
 use super::identity::{self, Who};
@@ -50,6 +52,8 @@ pub(super) struct Locks {
     pub(super) rlimits: Vec<(Resource, u64)>,
     /// The directories of the host that it may write to.
     pub(super) grows: Vec<OwnedFd>,
+    /// A `/proc` in which a first process can make itself the one to be killed.
+    scores: OwnedFd,
 }
 
 /// What a warden keeps: it makes namespaces, mounts `/proc`, empties the bounding
@@ -59,28 +63,31 @@ const WARDEN: Capabilities = Capabilities::SYS_ADMIN
     .and(Capabilities::SYS_PTRACE)
     .and(Capabilities::DAC_READ_SEARCH);
 
+/// Makes this process at home in its new namespaces, whatever jail it will be.
+pub(super) fn settle(who: Who) -> Result<(), Fault> {
+    identity::map(who)?;
+    identity::no_namespaces_inside()?;
+    unistd::sethostname(HOSTNAME).at(Stage::Hostname, "naming the jail")
+}
+
 /// Builds the jail around this process, which is the warden afterwards.
 ///
-/// `who` is whom the process runs as; `sources` are the trees that root opened
-/// while it was root.
+/// `sources` are the trees that root opened while it was root.
 pub(super) fn build(
     plan: &Plan,
-    who: Who,
     sources: Vec<Option<OwnedFd>>,
     filters: Filters,
     counted: bool,
 ) -> Result<Locks, Fault> {
-    let spots = match plan.strength {
+    let (spots, scores) = match plan.strength {
         Strength::Namespaces => {
-            identity::map(who)?;
-            identity::no_namespaces_inside()?;
-            unistd::sethostname(HOSTNAME).at(Stage::Hostname, "naming the jail")?;
             network::raise(plan.network)?;
             let (root, spots) = Root::new(plan)?.furnish(plan, sources)?;
+            let scores = root::processes_to_write()?;
             root.enter()?;
-            spots
+            (spots, scores)
         }
-        Strength::Landlock => root::open_spots(plan)?,
+        Strength::Landlock => (root::open_spots(plan)?, root::processes_of_host()?),
     };
     let least = match (plan.strength, plan.network) {
         (Strength::Namespaces, Network::None | Network::Loopback) => 1,
@@ -93,12 +100,13 @@ pub(super) fn build(
     let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
     let grows = grows.collect();
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
-    let keep = match plan.strength {
-        Strength::Namespaces => WARDEN,
-        Strength::Landlock => Capabilities::default(),
+    let (left, keep) = match plan.strength {
+        Strength::Namespaces => (Capabilities::ALL, WARDEN),
+        // An ordinary user cannot empty its bounding set, which by the call above
+        // is of no use any more: no program started from here has more than this.
+        Strength::Landlock => (Capabilities::default(), Capabilities::default()),
     };
-    sys::keep_capabilities(Capabilities::ALL, keep)
-        .at(Stage::Capabilities, "giving up those of the jail")?;
+    sys::keep_capabilities(left, keep).at(Stage::Capabilities, "giving up those of the jail")?;
     // Nobody of the same user may look into the warden's memory.
     prctl::set_dumpable(false).at(Stage::Capabilities, "hiding the warden's memory")?;
     filters.hold_jail().at(Stage::Seccomp, "installing the list")?;
@@ -109,16 +117,24 @@ pub(super) fn build(
         filters,
         rlimits: rlimits(plan, counted),
         grows,
+        scores,
     })
 }
 
 /// Locks this process, the first of its pid namespace, and all that it will
 /// start. Afterwards it can do no more than the command it is for.
 pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
-    prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::CommandNamespaces, "dying with the warden")?;
-    if locks.strength == Strength::Namespaces {
-        root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+    prctl::set_pdeathsig(end_of_first(locks.strength))
+        .at(Stage::CommandNamespaces, "dying with the warden")?;
+    match locks.strength {
+        Strength::Namespaces => {
+            root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+        }
+        Strength::Landlock => {
+            prctl::set_child_subreaper(true).at(Stage::CommandNamespaces, "adopting orphans")?;
+        }
     }
+    volunteer(&locks.scores).at(Stage::Limits, "being killed before the warden is")?;
     for (resource, value) in &locks.rlimits {
         setrlimit(*resource, *value, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
     }
@@ -129,12 +145,35 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     locks.filters.hold_command().at(Stage::Seccomp, "installing the command's filter")
 }
 
+/// When memory runs out, of the jail or of the host, the kernel looks for somebody
+/// to kill. It shall find a command, and neither the warden, which has to tell of
+/// it, nor somebody of the host's.
+fn volunteer(scores: &OwnedFd) -> io::Result<()> {
+    const FIRST_OF_ALL: &[u8] = b"1000";
+    // What belongs to a process is its own to change only while it may be dumped.
+    prctl::set_dumpable(true)?;
+    let file = openat(scores, "self/oom_score_adj", OFlag::O_WRONLY, Mode::empty())?;
+    unistd::write(&file, FIRST_OF_ALL)?;
+    Ok(prctl::set_dumpable(false)?)
+}
+
+/// The signal that ends a first process, and with it its command. The first of a
+/// pid namespace takes all of it along when it is killed. One without has to do
+/// that itself, so it is told.
+pub(super) fn end_of_first(strength: Strength) -> Signal {
+    match strength {
+        Strength::Namespaces => Signal::SIGKILL,
+        Strength::Landlock => Signal::SIGPWR,
+    }
+}
+
 /// What the kernel holds each process to. What adds up over processes is held by
 /// a cgroup or by the warden's watch.
 fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
     let mut list = vec![
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu)),
+        // The watch is to be the first to see it, for the kernel only kills.
+        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu) + CPU_SLACK_S),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
         (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
         (Resource::RLIMIT_MSGQUEUE, 0),
@@ -142,8 +181,10 @@ fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
     ];
     if plan.strength == Strength::Namespaces {
-        // Counted per user namespace, so this is a limit on the jail.
-        list.push((Resource::RLIMIT_NPROC, plan.limits.get(Limit::Processes)));
+        // Counted per user namespace, so this is a limit on the jail. Where a
+        // cgroup counts too it must be the first to refuse, for it takes note.
+        let slack = if counted { PROCESSES_SLACK } else { 0 };
+        list.push((Resource::RLIMIT_NPROC, plan.limits.get(Limit::Processes) + slack));
     }
     if !counted {
         // A process that asks for more than the whole jail may have is told no
@@ -153,6 +194,8 @@ fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
     list
 }
 
+const CPU_SLACK_S: u64 = 1;
+const PROCESSES_SLACK: u64 = 16;
 const SIGNALS_PENDING_MAX: u64 = 4_096;
 const LOCKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -176,8 +219,8 @@ pub(super) fn become_ordinary(who: Who) -> Result<(), Fault> {
 }
 
 /// The namespaces of a jail, of which the pid namespace begins with the next fork.
-pub(super) fn namespaces(network: Network) -> libc::c_int {
-    let net = if network == Network::Host { 0 } else { libc::CLONE_NEWNET };
+pub(super) fn namespaces(host_network: bool) -> libc::c_int {
+    let net = if host_network { 0 } else { libc::CLONE_NEWNET };
     libc::CLONE_NEWUSER
         | libc::CLONE_NEWNS
         | libc::CLONE_NEWPID

@@ -10,6 +10,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use super::bpf::Instruction;
 use nix::sys::signal::{SigAction, SigHandler, Signal, sigaction};
 use nix::unistd::Pid;
 
@@ -106,6 +107,20 @@ pub(super) fn collect_child() -> io::Result<Option<(Pid, Died)>> {
         Died::Exited(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
     };
     Ok((pid != 0).then_some((Pid::from_raw(pid), died)))
+}
+
+/// Collects children until there is none left.
+pub(super) fn wait_for_children() -> io::Result<()> {
+    loop {
+        // SAFETY: without a status the kernel fills nothing.
+        if let Err(error) = answer(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }.into()) {
+            match error.raw_os_error() {
+                Some(libc::ECHILD) => return Ok(()),
+                Some(libc::EINTR) => {}
+                _ => return Err(error),
+            }
+        }
+    }
 }
 
 /// Ends this process at once: no destructor, no buffer flushed twice.
@@ -320,16 +335,6 @@ impl Capabilities {
     }
 }
 
-/// Whether this process may mount on the host itself.
-pub(super) fn may_mount() -> io::Result<bool> {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION_3, 0];
-    let mut data = [0_u32; 6];
-    // SAFETY: version 3 reads a header of two words and fills two triples of words.
-    answer(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) })?;
-    Ok(Capabilities(data[0].into()).has(21))
-}
-
 /// Of those capabilities that are left, gives up all that are not in `keep`, for
 /// good: in the bounding, ambient and inheritable sets too.
 pub(super) fn keep_capabilities(left: Capabilities, keep: Capabilities) -> io::Result<()> {
@@ -360,10 +365,11 @@ pub(super) fn keep_capabilities(left: Capabilities, keep: Capabilities) -> io::R
 }
 
 /// Holds this process and all it will start to a seccomp filter, for good.
-pub(super) fn install_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+pub(super) fn install_filter(program: &[Instruction]) -> io::Result<()> {
     let length = libc::c_ushort::try_from(program.len()).map_err(io::Error::other)?;
-    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
-    // SAFETY: the kernel reads `length` instructions and writes none.
+    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut().cast() };
+    // SAFETY: the kernel reads `length` instructions, laid out as its own, and
+    // writes none.
     answer(unsafe {
         libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter)
     })

@@ -24,7 +24,7 @@ use nix::unistd::{Pid, pipe2};
 use super::command::{self, Go, REPORT_BYTES, Report};
 use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
-use super::stages::Locks;
+use super::stages::{self, Locks};
 use super::sys::{self, Fork};
 use super::watch::Watch;
 use super::wire::{
@@ -237,7 +237,7 @@ impl Warden<'_> {
                 Signal::try_from(number).ok()
             }
             Ok(Some(Received { message: ToCommand::Cancel, .. })) | Ok(None) | Err(_) => {
-                Some(Signal::SIGKILL)
+                Some(stages::end_of_first(self.locks.strength))
             }
         };
         if let Some(signal) = signal {
@@ -260,7 +260,7 @@ impl Warden<'_> {
                 passed.iter().find(|(first, _)| *first == command.first).map(|(_, limit)| *limit);
             if let Some(limit) = over.or(late) {
                 command.passed = Some(limit);
-                let _ = kill(command.first, Signal::SIGKILL);
+                let _ = kill(command.first, stages::end_of_first(self.locks.strength));
             }
         }
     }

@@ -41,10 +41,11 @@ pub const FROM_JAIL_BYTES_MAX: usize = 16 * 1024;
 /// limit on the arguments of a program.
 const TO_JAIL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A packet above this goes as a file, since a socket's buffer bounds a packet.
-const PACKET_BYTES_MAX: usize = 64 * 1024;
-/// The most that the kernel lets one message carry. There is room for all of
-/// them: those that fit into a smaller room would be open, and lost to us.
-const DESCRIPTORS_MAX: usize = 253;
+const PACKET_BYTES_MAX: usize = 16 * 1024;
+/// The most that comes along with one message: the trees of a plan, of which the
+/// kernel takes 253 at once. A jail that sends all 253 finds room for them too:
+/// of those that do not fit, some would be open here, and nobody could close them.
+const DESCRIPTORS_MAX: usize = 252;
 
 /// Host to zygote. Comes with the warden's end of its socket.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@
 //! names while it may. What it forks is root no more before anything else.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::stat::stat;
 use nix::unistd::setsid;
 
-use super::cgroup::{self, Cgroup};
+use super::blank::{Blank, Make, Order};
+use super::cgroup;
 use super::host::readable;
 use super::identity::{OwnerMaps, Who};
 use super::plan::{Plan, What};
@@ -25,10 +26,7 @@ use super::policy::Strength;
 use super::root::{Access, tree};
 use super::seccomp::{Filters, Kind};
 use super::stage::{At, Fault, Stage};
-use super::stages;
-use super::sys::{self, Fork};
-use super::warden;
-use super::watch::Watch;
+use super::sys;
 use super::wire::{Channel, FromWarden, Means, Received, ToZygote};
 
 /// The name under which this program is started to be a zygote.
@@ -44,28 +42,44 @@ pub(super) fn main() -> i32 {
         return 1;
     }
     std::panic::set_hook(Box::new(|_| sys::exit_now(1)));
-    match serve(&Channel::of(socket)) {
+    #[expect(clippy::disallowed_methods, reason = "the one thing that it is told at its start")]
+    let ahead = std::env::args_os().nth(1).is_none_or(|word| word != FOR_ONE);
+    match serve(&Channel::of(socket), ahead) {
         Ok(()) => 0,
         Err(_) => 1,
     }
 }
 
-fn serve(host: &Channel) -> io::Result<()> {
+/// Under this name it makes no blanks ahead of time.
+pub(super) const FOR_ONE: &str = "for-one";
+
+fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     // Wardens end by themselves, and nobody here asks how.
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     sys::set_action(Signal::SIGCHLD, &ignore)?;
+    let _ = prctl::set_name(c"casefile-zygote");
     // A terminal's ^C is for the host, which decides what it means.
     let _ = setsid();
+    let who = Who::myself();
     let mut zygote = Zygote {
-        who: Who::myself(),
-        may_mount: sys::may_mount()?,
+        who,
+        // Tried, since a capability may be of a namespace that owns no mounts.
+        opens_trees: matches!(who, Who::Dropped { .. })
+            && tree(Path::new("/"), Access::Read).is_ok(),
         maps: OwnerMaps::default(),
         filters: Vec::new(),
         cgroups: cgroup::Maker::find(),
+        blank: None,
     };
+    let mut next = ahead.then_some(USUAL);
     loop {
-        // Empty cgroups are removed while there is nothing else to do.
-        while !readable(host.as_fd(), IDLE)? && !zygote.cgroups.remove_unused() {}
+        // Whatever can be done ahead of time is done while nothing is asked for.
+        if let Some(make) = next.take()
+            && !readable(host.as_fd(), IDLE)?
+        {
+            zygote.prepare(make);
+        }
+        while !readable(host.as_fd(), QUIET)? && !zygote.cgroups.remove_unused() {}
         let Some(Received { message: ToZygote::Open(plan), mut descriptors }) = host.receive()?
         else {
             break;
@@ -75,7 +89,10 @@ fn serve(host: &Channel) -> io::Result<()> {
         {
             let _ = channel.send(&FromWarden::Failed(fault), &[]);
         }
+        // More of the same is the best guess.
+        next = ahead.then(|| Make::of(&plan));
     }
+    zygote.blank = None;
     // The wardens have seen the host go too, and their cgroups empty now.
     for _ in 0..LEAVE_TRIES_MAX {
         if zygote.cgroups.remove_unused() {
@@ -86,8 +103,12 @@ fn serve(host: &Channel) -> io::Result<()> {
     Ok(())
 }
 
-/// How long nothing must happen before the zygote tidies up.
-const IDLE: Duration = Duration::from_millis(50);
+/// What the first jail of a host most likely is.
+const USUAL: Make = Make { strength: Strength::Namespaces, host_network: false };
+/// How long nothing must be asked for before the zygote works ahead, and before
+/// it tidies up.
+const IDLE: Duration = Duration::from_millis(1);
+const QUIET: Duration = Duration::from_millis(50);
 /// How long it stays to tidy up once the host is gone.
 const LEAVE_TRY: Duration = Duration::from_millis(5);
 const LEAVE_TRIES_MAX: u32 = 200;
@@ -95,38 +116,48 @@ const LEAVE_TRIES_MAX: u32 = 200;
 #[derive(Debug)]
 struct Zygote {
     who: Who,
-    /// Whether it can open trees on behalf of its jails.
-    may_mount: bool,
+    /// Whether it is root, and may open trees on behalf of its jails.
+    opens_trees: bool,
     maps: OwnerMaps,
     filters: Vec<(Kind, Filters)>,
     cgroups: cgroup::Maker,
+    blank: Option<Blank>,
 }
 
 impl Zygote {
-    /// Forks a jail. What goes wrong in it, the warden tells its host itself.
-    fn open(&mut self, plan: &Plan, channel: &Channel) -> Result<(), Fault> {
+    /// Makes a jail of a blank. What goes wrong in it, it tells the host itself.
+    fn open(&mut self, plan: &Plan, host: &Channel) -> Result<(), Fault> {
         let sources = self.sources(plan)?;
-        let cgroup = self.cgroups.make(plan)?;
-        let kind = Kind {
-            network: plan.network,
-            strength: plan.strength,
-            counted: cgroup.means() != Means::RlimitsAndWatch,
+        let make = Make::of(plan);
+        let blank = match self.blank.take_if(|blank| blank.make == make) {
+            Some(blank) => blank,
+            None => self.fork_blank(make)?,
         };
-        let filters = self.filters(kind);
-        match sys::fork(0).at(Stage::Namespaces, "forking")? {
-            Fork::Parent(_) => Ok(()),
-            Fork::Child => {
-                let jail = Jail { plan, who: self.who, channel, sources, cgroup, filters, kind };
-                jail.become_warden()
-            }
+        blank.cgroup.limit(plan)?;
+        let counted = blank.cgroup.means() != Means::RlimitsAndWatch;
+        let kind = Kind { network: plan.network, strength: plan.strength, counted };
+        let has_source = sources.iter().map(Option::is_some).collect();
+        let order = Order { plan: plan.clone(), filters: self.filters(kind), has_source };
+        blank.order(&order, host, &sources).at(Stage::Zygote, "giving the order")
+    }
+
+    fn prepare(&mut self, make: Make) {
+        if self.blank.is_none() {
+            // What is wrong will be told when a jail is asked for.
+            self.blank = self.fork_blank(make).ok();
         }
+    }
+
+    fn fork_blank(&mut self, make: Make) -> Result<Blank, Fault> {
+        let cgroup = self.cgroups.make()?;
+        Blank::fork(make, self.who, cgroup)
     }
 
     /// The trees of the host that the plan shows, opened with root's rights and
     /// held to their use before those rights go. An ordinary user has no such
     /// rights to use: the jail opens them in its own namespaces.
     fn sources(&mut self, plan: &Plan) -> Result<Vec<Option<OwnedFd>>, Fault> {
-        if plan.strength == Strength::Landlock || !self.may_mount {
+        if plan.strength == Strength::Landlock || !self.opens_trees {
             return Ok(plan.places.iter().map(|_| None).collect());
         }
         let mut sources = Vec::with_capacity(plan.places.len());
@@ -157,8 +188,13 @@ impl Zygote {
             return Ok(Some(opened));
         }
         let map = self.maps.for_owner(self.who, owner.st_uid, owner.st_gid)?;
-        sys::map_owners(opened.as_fd(), map)?;
-        Ok(Some(opened))
+        match sys::map_owners(opened.as_fd(), map) {
+            // A filesystem that cannot do it shows what anybody may read.
+            Err(error) if access == Access::Read && error.raw_os_error() == Some(libc::EINVAL) => {
+                Ok(Some(opened))
+            }
+            mapped => mapped.map(|()| Some(opened)),
+        }
     }
 
     fn filters(&mut self, kind: Kind) -> Filters {
@@ -176,71 +212,4 @@ fn is_of_the_system(path: &Path) -> bool {
     ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc"]
         .iter()
         .any(|top| path.starts_with(top))
-}
-
-/// A jail about to be, in the process that was forked for it.
-#[derive(Debug)]
-struct Jail<'a> {
-    plan: &'a Plan,
-    who: Who,
-    channel: &'a Channel,
-    sources: Vec<Option<OwnedFd>>,
-    cgroup: Cgroup,
-    filters: Filters,
-    kind: Kind,
-}
-
-impl Jail<'_> {
-    /// Never comes back: serves until the host is gone, or says why it cannot.
-    fn become_warden(self) -> ! {
-        let channel = self.channel;
-        if let Err(fault) = self.enter_namespaces() {
-            let _ = channel.send(&FromWarden::Failed(fault), &[]);
-            sys::exit_now(1)
-        }
-        sys::exit_now(0)
-    }
-
-    fn enter_namespaces(self) -> Result<(), Fault> {
-        // From here on its end is noticed: children are collected again.
-        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-        sys::set_action(Signal::SIGCHLD, &default).at(Stage::Namespaces, "collecting children")?;
-        self.cgroup.enter()?;
-        stages::become_ordinary(self.who)?;
-        if self.plan.strength == Strength::Landlock {
-            prctl::set_child_subreaper(true).at(Stage::Namespaces, "adopting orphans")?;
-            return self.serve();
-        }
-        // The new process is the zygote's child, not this one's, which ends here.
-        let flags = stages::namespaces(self.plan.network) | libc::CLONE_PARENT;
-        match sys::fork(flags).at(Stage::Namespaces, "making them")? {
-            Fork::Parent(_) => Ok(()),
-            Fork::Child => self.serve(),
-        }
-    }
-
-    fn serve(self) -> Result<(), Fault> {
-        prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::Namespaces, "dying with the zygote")?;
-        prctl::set_name(c"casefile-warden").at(Stage::Namespaces, "naming the warden")?;
-        let Self { plan, who, channel, sources, cgroup, filters, kind } = self;
-        let means = cgroup.means();
-        let counters = cgroup.counters().at(Stage::Cgroup, "opening its counters")?;
-        let kept: Vec<_> = [channel.as_fd().as_raw_fd(), 1, 2]
-            .into_iter()
-            .chain(sources.iter().flatten().map(AsRawFd::as_raw_fd))
-            .chain(counters.iter().map(|counter| counter.file.as_raw_fd()))
-            .collect();
-        sys::close_all_but(&kept).at(Stage::Namespaces, "closing the zygote's descriptors")?;
-        // All three are /dev/null now, so that no descriptor that matters ever has
-        // a number that a program expects a stream at.
-        sys::put_null_at_stdin().at(Stage::Namespaces, "filling standard input")?;
-        let mut locks = stages::build(plan, who, sources, filters, kind.counted)?;
-        let grows = std::mem::take(&mut locks.grows);
-        let watch = Watch::new(&plan.limits, means, counters, grows)
-            .at(Stage::Limits, "starting the watch")?;
-        // The host may be gone already; then serving ends at once.
-        let _ = channel.send(&FromWarden::Ready { means }, &[]);
-        let _ = warden::serve(channel, &locks, watch);
-        sys::exit_now(0)
-    }
 }

@@ -17,3 +17,4 @@ mod harness;
 mod hostile_config;
 mod policy;
 mod rm;
+mod trust;

@@ -90,7 +90,9 @@ fn plan(change: impl Fn(&mut Limits)) -> Plan {
     change(&mut limits);
     let shown = policy.shown(Path::new("/"), &[]).unwrap();
     let (strength, network) = (policy.least.value, policy.network.value);
-    Plan::new(&Wanted { strength, network, limits: &limits, shown, scratch: None }).unwrap()
+    let wanted =
+        Wanted { strength, network, limits: &limits, kept: Vec::new(), shown, scratch: None };
+    Plan::new(&wanted).unwrap()
 }
 
 fn spec(words: &[&str]) -> Spec {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -14,11 +15,17 @@ use crate::part;
 /// Longer than anything here may take; what takes longer hangs.
 const HANGS: Duration = Duration::from_secs(60);
 
+/// By when nothing must be left of what was killed.
+pub(crate) const GONE_MAX: Duration = Duration::from_millis(100);
+
+const SETTINGS: &str = "settings.yaml";
+
 /// A world, and a mark on all that is started in it.
 #[derive(Debug)]
 pub(crate) struct Ground {
     pub(crate) world: World,
     program: PathBuf,
+    part: PathBuf,
 }
 
 /// What a command came to.
@@ -28,6 +35,37 @@ pub(crate) struct Ran {
     pub(crate) out: Vec<u8>,
     pub(crate) err: String,
     pub(crate) took: Duration,
+}
+
+/// A process that was started, and does not outlive the test that did.
+#[derive(Debug)]
+pub(crate) struct Started(Child);
+
+/// Starts a command.
+#[track_caller]
+pub(crate) fn start(command: &mut Command) -> Started {
+    Started(command.spawn().unwrap())
+}
+
+impl Deref for Started {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Started {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Ran {
@@ -49,12 +87,17 @@ impl Ground {
     /// `limits` are those of casefile.yaml, as `key: value, key: value`.
     pub(crate) fn new(user: User, limits: &str) -> Self {
         let world = World::of(user);
-        world.put("work/casefile.yaml", format!("limits: {{{limits}}}\n"));
-        let program = world.path("casefile");
-        if fs::hard_link(binary(), &program).is_err() {
-            fs::copy(binary(), &program).unwrap();
-        }
-        Self { world, program }
+        world.put(SETTINGS, format!("limits: {{{limits}}}\n"));
+        world.put("tmp/here", "");
+        let copy = |from: &Path, name: &str| {
+            let to = world.path(name);
+            if fs::hard_link(from, &to).is_err() {
+                fs::copy(from, &to).unwrap();
+            }
+            to
+        };
+        let (program, part) = (copy(binary(), "casefile"), copy(this_program(), part::NAME));
+        Self { world, program, part }
     }
 
     /// What every command in a jail of this ground has in its environment. It is
@@ -68,16 +111,17 @@ impl Ground {
     /// `casefile run` with these arguments.
     pub(crate) fn run(&self, args: &[&str]) -> Command {
         let mut command = self.world.program(&self.program);
-        command.env("TZ", &self.mark()[3..]).arg("run").args(args);
+        command.env("TZ", &self.mark()[3..]).env("TMPDIR", self.world.path("tmp"));
+        // Named, so that it needs no trust.
+        command.arg("--config").arg(self.world.path(SETTINGS)).arg("run").args(args);
         command
     }
 
     /// `casefile run` of a part of `part.rs`, with these options before it.
     pub(crate) fn part(&self, options: &[&str], words: &[&str]) -> Command {
         let mut command = self.run(&["--read"]);
-        let place = format!("/mnt/{}", part::NAME);
-        command.arg(format!("{}:{place}", this_program().display()));
-        command.args(options).arg("--").arg(place).args(words);
+        // Without namespaces everything is at its own place.
+        command.arg(&self.part).args(options).arg("--").arg(&self.part).args(words);
         command
     }
 
@@ -93,9 +137,13 @@ impl Ground {
     #[track_caller]
     pub(crate) fn finish(&self, mut command: Command) -> Ran {
         let began = Instant::now();
-        let ran = collect(command.spawn().unwrap(), began);
-        let left = self.left();
+        let ran = collect(start(&mut command), began);
+        // What is left of the jail itself has nobody in it and is about to end.
+        let all = self.processes();
+        let left: Vec<_> = all.iter().filter(|one| !one.name.starts_with("casefile")).collect();
         assert!(left.is_empty(), "left over: {left:#?}\nby {command:?}\n{}", ran.err);
+        let gone = self.gone_after();
+        assert!(gone < GONE_MAX, "the jail outlived casefile by {gone:?}");
         ran
     }
 
@@ -105,12 +153,12 @@ impl Ground {
     }
 
     pub(crate) fn processes(&self) -> Vec<Process> {
-        let (program, mark) = (self.program.as_path(), self.mark());
+        let (program, part, mark) = (&self.program, &self.part, self.mark());
         let mine = |pid: i32| {
             let at = PathBuf::from(format!("/proc/{pid}"));
             let name = fs::read_to_string(at.join("comm")).unwrap_or_default().trim().to_owned();
             let is_ours = match fs::read_link(at.join("exe")) {
-                Ok(exe) => exe == program || is_marked(&at, &mark),
+                Ok(exe) => exe == *program || exe == *part || is_marked(&at, &mark),
                 // Only its own kind hides from a user whose it is.
                 Err(_) => name.starts_with("casefile-") && owner(&at) == Some(own_uid()),
             };
@@ -183,7 +231,7 @@ fn is_over(at: &Path) -> bool {
 
 /// Waits for the end of a command whose output is piped.
 #[track_caller]
-pub(crate) fn collect(mut child: Child, began: Instant) -> Ran {
+pub(crate) fn collect(mut child: Started, began: Instant) -> Ran {
     fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
         thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -200,7 +248,7 @@ pub(crate) fn collect(mut child: Child, began: Instant) -> Ran {
 
 /// How a child ends, if it does not hang.
 #[track_caller]
-pub(crate) fn ended(child: &mut Child) -> ExitStatus {
+pub(crate) fn ended(child: &mut Started) -> ExitStatus {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -222,31 +270,28 @@ pub(crate) fn outside(world: &World, words: &[&str]) -> Command {
     command
 }
 
-/// The cgroups of zygotes that are dead, which the next start clears away.
-pub(crate) fn orphaned_cgroups() -> Vec<PathBuf> {
-    fn walk(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
-        let Ok(entries) = fs::read_dir(dir) else { return };
-        for entry in entries.flatten() {
-            let path = entry.path();
-            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                continue;
-            }
-            let name = entry.file_name();
-            let zygote = name.to_str().and_then(|name| name.strip_prefix("casefile-"));
-            match zygote.and_then(|name| name.split('-').next()) {
-                Some(pid) if !Path::new("/proc").join(pid).exists() => found.push(path),
-                Some(_) => {}
-                None if depth < 6 => walk(&path, depth + 1, found),
-                None => {}
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(Path::new("/sys/fs/cgroup"), 0, &mut found);
-    found
+/// What zygotes of root's left in the cgroups that jails of this process are made
+/// in, and that the next start clears away.
+fn orphaned_cgroups() -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = table.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?.trim_start_matches('/'));
+        let top = Path::new("/sys/fs/cgroup");
+        Some(if controllers.is_empty() { top.join(path) } else { top.join(controllers).join(path) })
+    });
+    let of_the_dead = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix("casefile-"));
+        let zygote = name.and_then(|name| name.split('-').next());
+        zygote.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    };
+    own.filter_map(|dir| fs::read_dir(dir).ok())
+        .flat_map(|entries| entries.flatten().map(|entry| entry.path()))
+        .filter(of_the_dead)
+        .collect()
 }
 
-/// Where what was just killed leaves nothing for longer than it takes to tidy up.
+/// Holds that no cgroup is left for longer than it takes to tidy up.
 #[track_caller]
 pub(crate) fn no_orphaned_cgroup() {
     let began = Instant::now();

@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("limits::a_fork_bomb_of_the_shell_is_contained", a_fork_bomb_of_the_shell_is_contained),
 ];
 
-const SMALL: &str = "processes: 64, memory_mib: 96, cpu_s: 1, wall_s: 20, scratch_mib: 16, \
+const SMALL: &str = "processes: 64, memory_mib: 96, cpu_s: 4, wall_s: 20, scratch_mib: 16, \
                      output_mib: 4, disk_mib: 24, file_mib: 12, open_files: 128";
 
 /// Killed, with the one error that names the limit.
@@ -57,8 +57,8 @@ fn bombs_are_ended_and_named(user: User) {
         (&["threads"],                  "processes",     64),
         (&["memory-each", "40", "4"],   "memory_mib",    96),
         (&["shared-memory"],            "memory_mib",    96),
-        (&["spin", "0"],                "cpu_s",         1),
-        (&["spin", "8"],                "cpu_s",         1),
+        (&["spin", "0"],                "cpu_s",         4),
+        (&["spin", "8"],                "cpu_s",         4),
     ];
     for (words, key, value) in table {
         let ran = ground.finish(ground.part(&[], words));
@@ -67,16 +67,10 @@ fn bombs_are_ended_and_named(user: User) {
         assert!(ran.took < Duration::from_secs(10), "{words:?} took {:?}", ran.took);
         the_next_is_fine(&ground);
     }
-    // The child of a command is ended, and the command with it.
-    let mut child = ground.part(&[], &["memory-each", "0", "0"]);
-    child = {
-        drop(child);
-        let mut run = ground.run(&["--read"]);
-        run.arg(format!("{}:/mnt/part", crate::common::this_program().display()));
-        run.args(["--", "sh", "-c", "/mnt/part memory-each 30 8; sleep 100"]);
-        run
-    };
-    let ran = ground.finish(child);
+    // A child of the command goes over, and the command is ended for it.
+    let part = ground.part(&[], &[]);
+    let part = part.get_args().last().unwrap().to_str().unwrap();
+    let ran = ground.sh(&["--read", part], &format!("{part} memory-each 30 8; sleep 100"));
     ended_at(&ran, "memory_mib", 96);
     assert!(ran.took < Duration::from_secs(10), "{:?}", ran.took);
 }
@@ -160,8 +154,7 @@ fn the_disk_is_watched_wherever_it_is_hidden(user: User) {
             ["dark"] => ground.sh(
                 &["--write", dir],
                 &format!(
-                    "mkdir {dir}/a; cd {dir}/a; chmod 000 .; chmod 700 .; mkdir b; cd b; exec 3>x; \
-                     chmod 000 .; chmod 000 ..; while head -c 1000000 /dev/zero >&3; do sleep 0.01; done; sleep 100"
+                    "cd {dir}; mkdir -p a/b; exec 3>a/b/x; chmod 000 a/b a; while head -c 1000000 /dev/zero >&3; do sleep 0.01; done; sleep 100"
                 ),
             ),
             _ => ground.finish(ground.part(&["--write", dir], &[words[0], dir])),
@@ -191,7 +184,10 @@ fn output_has_an_end(user: User) {
         let ran = ground.sh(&[], script);
         ended_at(&ran, "output_mib", 4);
         let printed = ran.out.len() + ran.err.len();
-        assert!((4 << 20..(4 << 20) + (256 << 10)).contains(&printed), "{script}: {printed}");
+        assert!(
+            ((4 << 20) - (128 << 10)..(4 << 20) + (256 << 10)).contains(&printed),
+            "{script}: {printed}"
+        );
     }
     // Passed in the last breath of a command that ends by itself.
     let ran = ground.sh(&[], "head -c 4300000 /dev/zero");

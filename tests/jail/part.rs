@@ -122,6 +122,7 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
         ["brood", processes] => {
             // Some that wait, and some that are born and die all the time.
             many(number(processes), || rest());
+            ignore(Signal::SIGCHLD);
             loop {
                 // SAFETY: the child ends at once.
                 if let Ok(ForkResult::Child) = unsafe { fork() } {
@@ -225,8 +226,8 @@ fn memfds() -> ExitCode {
         match memfd_create(c"bomb", MFdFlags::empty()) {
             Ok(fd) => {
                 let mut file = File::from(fd);
-                for _ in 0..16 {
-                    let _ = file.write_all(&[1; MIB]);
+                for _ in 0..8 {
+                    let _ = file.write_all(&vec![1; MIB]);
                 }
                 held.push(file.into());
             }
@@ -271,7 +272,7 @@ fn descriptors(wanted: usize) -> ExitCode {
 
 fn write_on(file: &mut File) -> usize {
     let mut wrote = 0;
-    while let Ok(more) = file.write(&[1; MIB]) {
+    while let Ok(more) = file.write(&vec![1; MIB]) {
         wrote += more;
     }
     wrote

@@ -84,7 +84,7 @@ impl Hint for RunError {
 }
 
 pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure> {
-    let settings = around.settings()?;
+    let settings = around.trusted_settings()?;
     let library = Library::new(settings.policy_dir());
     let policy = match &args.policy {
         Some(name) => library.named(name),
@@ -104,6 +104,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         strength: policy.least.value,
         network: policy.network.value,
         limits: &limits,
+        kept: around.given.kept(),
         shown,
         scratch: scratch.is_some().then(|| home.clone()),
     };
@@ -124,7 +125,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         wall_key,
     };
     let began = Instant::now();
-    let zygote = Zygote::start().map_err(jail)?;
+    let zygote = Zygote::start_for_one().map_err(jail)?;
     let opened = zygote.open(&plan).map_err(jail)?;
     let output_bytes = limits.get(Limit::Output).saturating_mul(1024 * 1024);
     let done = if terminal.is_some() {
