@@ -71,6 +71,7 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     };
     let mut descriptors = descriptors.into_iter();
     let Some(control) = descriptors.next().map(Channel::of) else { sys::exit_now(1) };
+    let before = counted(locks);
     let outcome = match (locked, <[OwnedFd; 3]>::try_from(descriptors.collect::<Vec<_>>())) {
         (Ok(()), Ok(streams)) => start(&spec, &streams, &control, locks.strength),
         (Ok(()), Err(_)) => {
@@ -88,6 +89,7 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
             }
             if namespaced
                 && alone
+                && counted(locks) == before
                 && let Status::Exited(_) = ended.status
             {
                 // All it started is gone already, so its host need not wait for
@@ -115,8 +117,16 @@ fn lock_in(locks: &Locks, warden: &Channel, report: &OwnedFd) -> Result<(), Faul
     // is about to begin.
     SigSet::all().thread_block().at(Stage::Limits, "holding signals back")?;
     stages::lock_in(locks)?;
-    sys::close_all_but(&[0, 1, 2, warden.as_fd().as_raw_fd(), report.as_raw_fd()])
-        .at(Stage::Limits, "closing all other descriptors")
+    let kept: Vec<_> = [0, 1, 2, warden.as_fd().as_raw_fd(), report.as_raw_fd()]
+        .into_iter()
+        .chain(locks.counters.iter().map(|counter| counter.file.as_raw_fd()))
+        .collect();
+    sys::close_all_but(&kept).at(Stage::Limits, "closing all other descriptors")
+}
+
+/// What the jail's cgroup has refused or killed so far.
+fn counted(locks: &Locks) -> Vec<Option<u64>> {
+    locks.counters.iter().map(|counter| counter.read().ok()).collect()
 }
 
 /// Starts the program. Only its own last steps are left to be taken.

@@ -81,6 +81,10 @@ impl Growth {
         }
     }
 
+    pub(super) fn is_measured_by(&self, child: Pid) -> bool {
+        self.child == Some(child)
+    }
+
     pub(super) fn measured(&mut self, child: Pid, died: Died) {
         if self.child != Some(child) {
             return;

@@ -39,6 +39,7 @@ use super::root::{self, Root};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Capabilities};
+use super::watch::Counter;
 use crate::config::limits::Limit;
 
 /// What each command of a finished jail is locked in with.
@@ -52,6 +53,8 @@ pub(super) struct Locks {
     pub(super) rlimits: Vec<(Resource, u64)>,
     /// The directories of the host that it may write to.
     pub(super) grows: Vec<OwnedFd>,
+    /// What a first process looks at before it says that nothing happened.
+    pub(super) counters: Vec<Counter>,
     /// A `/proc` in which a first process can make itself the one to be killed.
     scores: OwnedFd,
 }
@@ -117,6 +120,7 @@ pub(super) fn build(
         filters,
         rlimits: rlimits(plan, counted),
         grows,
+        counters: Vec::new(),
         scores,
     })
 }

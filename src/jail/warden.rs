@@ -274,16 +274,34 @@ impl Warden<'_> {
                 self.spare = None;
             }
             let Some(at) = self.running.iter().position(|command| command.first == pid) else {
+                self.end_orphans();
                 continue;
             };
             let command = self.running.swap_remove(at);
             let counted = self.watch.ended(pid);
             let report = read_report(&command.report);
+            if report.is_none() {
+                self.end_orphans();
+            }
             let status = report.map_or(Status::Killed(KILLED), |report| report.status);
             let passed = command.passed.or_else(|| self.watch.explain(status));
             let cpu_ms = report.map_or(counted, |report| report.cpu_ms);
             // A host that is gone does not care.
             let _ = command.control.send(&FromCommand::Ended(End { status, passed, cpu_ms }), &[]);
+        }
+    }
+
+    /// Without pid namespaces, what a first process leaves behind that was killed
+    /// itself comes to this one. What dies here leaves its own children, so this
+    /// is done again for each, until nothing comes any more.
+    fn end_orphans(&self) {
+        if self.locks.strength == Strength::Namespaces {
+            return;
+        }
+        let firsts = self.running.iter().map(|command| command.first);
+        let known: Vec<_> = firsts.chain(self.spare.as_ref().map(|spare| spare.first)).collect();
+        for orphan in self.watch.children_but(&known) {
+            let _ = kill(orphan, Signal::SIGKILL);
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::uio::pread;
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::{Pid, SysconfVar, getpid, sysconf};
 
 use super::disk::Growth;
 use super::processes::{Process, Processes};
@@ -206,7 +206,7 @@ impl Watch {
         Passed { limit, value: self.limits.get(limit.limit()) }
     }
 
-    /// Which limit a program ran into that ended by itself so.
+    /// Which limit a program ran into that ended so, before anybody looked.
     pub(super) fn explain(&mut self, status: Status) -> Option<Passed> {
         let limit = match status {
             Status::Killed(signal) if i32::from(signal) == libc::SIGXCPU => PassedLimit::Cpu,
@@ -214,9 +214,24 @@ impl Watch {
             Status::Killed(signal) if i32::from(signal) == libc::SIGKILL => {
                 self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
             }
+            // Its own end was in order, but one that it had started was killed. With
+            // several commands only the next look can tell whose that was.
+            Status::Exited(_) if self.running == 0 => {
+                self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
+            }
             _ => return None,
         };
         Some(self.passed(limit))
+    }
+
+    /// The children of this process, but for these and who measures the disk.
+    pub(super) fn children_but(&self, known: &[Pid]) -> Vec<Pid> {
+        let all = self.processes.all().unwrap_or_default();
+        all.into_iter()
+            .filter(|process| process.parent == getpid())
+            .map(|process| process.pid)
+            .filter(|pid| !known.contains(pid) && !self.growth.is_measured_by(*pid))
+            .collect()
     }
 
     /// A child that measured the disk ended, if this is the one.
@@ -232,7 +247,13 @@ const OWN_TASKS_MAX: u64 = 3;
 const COUNTER_BYTES_MAX: usize = 512;
 
 impl Counter {
-    fn read(&self) -> io::Result<u64> {
+    /// Another descriptor of the same file.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        let Self { file, key, limit, seen } = self;
+        Ok(Self { file: file.try_clone()?, key, limit: *limit, seen: *seen })
+    }
+
+    pub(super) fn read(&self) -> io::Result<u64> {
         let mut buffer = [0; COUNTER_BYTES_MAX];
         let length = loop {
             match pread(&self.file, &mut buffer, 0) {

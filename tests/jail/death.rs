@@ -62,6 +62,8 @@ fn of_the_server_at_any_moment(user: User) {
     );
     assert!(KILLS as usize / 2 < caught, "only {caught} kills met anything");
     no_orphaned_cgroup();
+    // Where there are no mounts, home is a directory of the host.
+    assert_eq!(ground.sh(&["--policy", "landlock-only"], "echo fine").said(), "fine\n");
     assert_eq!(ground.sh(&[], "echo fine").said(), "fine\n");
     assert_eq!((ground.world.tree(), mounts()), (before, mounted));
 }

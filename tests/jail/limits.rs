@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::Test;
-use crate::common::User;
+use crate::common::{User, am_root};
 use crate::ground::{Ground, Ran, no_orphaned_cgroup};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -73,6 +73,17 @@ fn bombs_are_ended_and_named(user: User) {
     let ran = ground.sh(&["--read", part], &format!("{part} memory-each 30 8; sleep 100"));
     ended_at(&ran, "memory_mib", 96);
     assert!(ran.took < Duration::from_secs(10), "{:?}", ran.took);
+    // Where the kernel counts, it kills the child; it is told even if the command
+    // ends at once and in order. An rlimit makes the child fail, which is its own.
+    for _ in 0..5 {
+        let ran = ground.sh(&["--read", part], &format!("{part} memory; exit 0"));
+        if am_root() && user == User::Same {
+            ended_at(&ran, "memory_mib", 96);
+        } else {
+            assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+            assert!(ran.err.contains("memory allocation of"), "{ran:?}");
+        }
+    }
 }
 
 fn what_cannot_grow_is_told_so(user: User) {

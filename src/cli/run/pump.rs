@@ -97,7 +97,8 @@ pub(super) fn carry(
         let printed = flows[1].carried + flows[2].carried;
         if over.is_none() && output_bytes_max < printed {
             over = Some(Passed { limit: PassedLimit::Output, value: output_limit });
-            running.cancel()?;
+            // It may have ended by itself in the meantime.
+            let _ = running.cancel();
             // What it had still in its pipes is beyond the limit too.
             flows.iter_mut().for_each(Flow::close);
         }
@@ -284,7 +285,7 @@ impl<'a> Talk<'a> {
         }
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            self.running.cancel()?;
+            let _ = self.running.cancel();
         }
         if spoke.get(1) == Some(&true) {
             match self.running.news()? {
