@@ -85,6 +85,20 @@ pub(super) fn enter(rules: &RulesetCreated) -> io::Result<()> {
     }
 }
 
+/// Puts this process, and all that it will start, where it can send no signal to
+/// those who had the rules before it.
+pub(super) fn step_below() -> io::Result<()> {
+    let created = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .scope(Scope::Signal)
+        .and_then(|ruleset| ruleset.create())
+        .map_err(io::Error::other)?;
+    match created.restrict_self().map_err(io::Error::other)?.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    }
+}
+
 fn rights(usage: Use, abi: ABI, fd: BorrowedFd<'_>) -> io::Result<BitFlags<AccessFs>> {
     let rights = match usage {
         Use::Read => AccessFs::from_read(abi),

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::stat::stat;
 use nix::unistd::setsid;
@@ -56,6 +57,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     // Wardens end by themselves, and nobody here asks how.
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     sys::set_action(Signal::SIGCHLD, &ignore)?;
+    let _ = prctl::set_name(c"casefile-zygote");
     // A terminal's ^C is for the host, which decides what it means.
     let _ = setsid();
     let who = Who::myself();
