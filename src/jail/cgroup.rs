@@ -67,12 +67,16 @@ impl Maker {
             let dir = parent.join(&name);
             let stage = Stage::Cgroup;
             fs::create_dir(&dir).at(stage, format!("making {}", dir.display()))?;
-            self.made.push(dir.clone());
             let door = OpenOptions::new().write(true).open(dir.join("cgroup.procs"));
             cgroup.doors.push(door.at(stage, format!("opening {}", dir.display()))?);
             cgroup.dirs.push(dir);
         }
         Ok(cgroup)
+    }
+
+    /// A cgroup has its jail, or never will: it can go as soon as it is empty.
+    pub(super) fn let_go(&mut self, cgroup: &Cgroup) {
+        self.made.extend(cgroup.dirs.iter().cloned());
     }
 
     /// Removes the cgroups that are empty by now. `false` while some are left.

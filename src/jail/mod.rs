@@ -24,6 +24,7 @@ mod cgroup;
 mod command;
 mod disk;
 mod error;
+mod found;
 mod host;
 mod identity;
 mod landlock;

@@ -172,7 +172,11 @@ fn volunteer(scores: &OwnedFd) -> io::Result<()> {
 /// a cgroup or by the warden's watch.
 fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     let mut list = vec![
-        (Resource::RLIMIT_CORE, 0),
+        // Not 0, with which a handler of the host's would still be started; with 1
+        // there is neither that nor a file.
+        (Resource::RLIMIT_CORE, 1),
+        (Resource::RLIMIT_RTPRIO, 0),
+        (Resource::RLIMIT_NICE, 0),
         // The watch is to be the first to see it, for the kernel only kills.
         (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu) + CPU_SLACK_S),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),

@@ -90,8 +90,15 @@ fn plan(change: impl Fn(&mut Limits)) -> Plan {
     change(&mut limits);
     let shown = policy.shown(Path::new("/"), &[]).unwrap();
     let (strength, network) = (policy.least.value, policy.network.value);
-    let wanted =
-        Wanted { strength, network, limits: &limits, kept: Vec::new(), shown, scratch: None };
+    let wanted = Wanted {
+        strength,
+        network,
+        local_sockets: false,
+        limits: &limits,
+        kept: Vec::new(),
+        shown,
+        scratch: None,
+    };
     Plan::new(&wanted).unwrap()
 }
 

@@ -18,10 +18,10 @@ use super::surroundings::Surroundings;
 use crate::config::limits::{Bounds, Limit, Limits, TABLE};
 use crate::hint::Hint;
 use crate::jail::plan::{HOME, Plan, USER};
-use crate::jail::policy::{Library, Mode, Mount, Policy, Strength, Verdict};
+use crate::jail::policy::{Mode, Mount, Policy, Strength, Verdict};
 use crate::jail::wire::{End, Means, Passed, Spec, Status, WallKey};
 use crate::jail::{JailError, Zygote};
-use pump::Done;
+use pump::{Allowance, Done};
 use scratch::Scratch;
 
 /// Run one command in a jail
@@ -86,8 +86,7 @@ impl Hint for RunError {
 }
 
 pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure> {
-    let settings = around.trusted_settings()?;
-    let library = Library::new(settings.policy_dir());
+    let (settings, library) = around.trusted()?;
     let policy = match &args.policy {
         Some(name) => library.named(name),
         None => library.load(&settings.policy().value),
@@ -105,6 +104,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     let wanted = crate::jail::plan::Wanted {
         strength: policy.least.value,
         network: policy.network.value,
+        local_sockets: policy.local_sockets.value,
         limits: &limits,
         kept: around.given.kept(),
         shown,
@@ -129,11 +129,12 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     let began = Instant::now();
     let zygote = Zygote::start_for_one().map_err(jail)?;
     let opened = zygote.open(&plan).map_err(jail)?;
-    let output_bytes = limits.get(Limit::Output).saturating_mul(1024 * 1024);
+    let value = limits.get(Limit::Output);
+    let allowed = Allowance { bytes: value.saturating_mul(1024 * 1024), value };
     let done = if terminal.is_some() {
-        terminal::converse(&opened, &spec)
+        terminal::converse(&opened, &spec, allowed)
     } else {
-        pump::carry(&opened, &spec, output_bytes, limits.get(Limit::Output))
+        pump::carry(&opened, &spec, allowed)
     };
     let end = match done {
         Ok(Done::Ended(end)) => end,
