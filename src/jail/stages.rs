@@ -25,7 +25,7 @@ use std::os::fd::OwnedFd;
 use ::landlock::RulesetCreated;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
@@ -98,8 +98,7 @@ pub(super) fn build(
         // abstract sockets in.
         (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
     };
-    let rules =
-        landlock::rules(&spots, plan.network, least).at(Stage::Landlock, "making the rules")?;
+    let rules = landlock::rules(&spots, plan.network, least)?;
     let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
     let grows = grows.collect();
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
@@ -140,7 +139,7 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     }
     volunteer(&locks.scores).at(Stage::Limits, "being killed before the warden is")?;
     for (resource, value) in &locks.rlimits {
-        setrlimit(*resource, *value, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
+        lower(*resource, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
     }
     // The warden's bounding set is the most that is left to give up here.
     sys::keep_capabilities(locks.kept, Capabilities::default())
@@ -169,6 +168,13 @@ pub(super) fn end_of_first(strength: Strength) -> Signal {
         Strength::Namespaces => Signal::SIGKILL,
         Strength::Landlock => Signal::SIGPWR,
     }
+}
+
+/// Lowers a limit to `value`, or leaves it where the host has it lower already.
+fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
 }
 
 /// What the kernel holds each process to. What adds up over processes is held by

@@ -1,7 +1,7 @@
 //! What no single kernel limit sees: the sum over all processes of a jail.
 //!
-//! While a command runs, every [`TICK`] the warden looks at its `/proc` and adds
-//! up memory, processor time and processes per command. Where a cgroup counts
+//! While a command runs, the warden looks at its `/proc` and adds
+//! up memory, processor time and processes per command, again and again. Where a cgroup counts
 //! them, its counters say whether it had to refuse or kill; the sums then only
 //! tell which command to end for it.
 
@@ -20,8 +20,10 @@ use super::sys::Died;
 use super::wire::{Means, Passed, PassedLimit, Status};
 use crate::config::limits::{Limit, Limits};
 
-/// How often the sums are made.
+/// How often the sums are made: where nothing else holds memory, and where the
+/// kernel does and only time and disk are left to us.
 const TICK: Duration = Duration::from_millis(20);
+const TICK_COUNTED: Duration = Duration::from_millis(100);
 /// Looking may cost at most this part of the time.
 const SHARE_MAX: u32 = 20;
 
@@ -77,10 +79,15 @@ impl Watch {
         })
     }
 
+    fn tick(&self) -> Duration {
+        if self.means == Means::RlimitsAndWatch { TICK } else { TICK_COUNTED }
+    }
+
     /// A command began.
     pub(super) fn began(&mut self) {
         self.running += 1;
-        self.next.get_or_insert_with(|| Instant::now() + TICK);
+        let tick = self.tick();
+        self.next.get_or_insert_with(|| Instant::now() + tick);
     }
 
     /// A command ended; the answer is the processor time it was seen to use.
@@ -107,7 +114,7 @@ impl Watch {
         let mut over = self.over_alone();
         over.extend(self.over_together(&all));
         let cost = now.elapsed() * SHARE_MAX;
-        self.next = Some(now + TICK.max(cost));
+        self.next = Some(now + self.tick().max(cost));
         over
     }
 
@@ -176,13 +183,15 @@ impl Watch {
     }
 
     fn summed(&self, all: &[Process]) -> Vec<PassedLimit> {
-        if self.means != Means::RlimitsAndWatch {
-            return Vec::new();
-        }
         let mut passed = Vec::new();
+        // Whoever refuses the next one, a cgroup or an rlimit, only the latter does
+        // not tell.
         let tasks: u64 = self.last.values().map(|sums| sums.tasks).sum();
         if self.limits.get(Limit::Processes) <= tasks + OWN_TASKS_MAX {
             passed.push(PassedLimit::Processes);
+        }
+        if self.means != Means::RlimitsAndWatch {
+            return passed;
         }
         let memory_bytes: u64 = self.last.values().map(|sums| sums.memory_bytes).sum();
         let limit_bytes = self.limits.get(Limit::Memory).saturating_mul(MIB);

@@ -78,7 +78,7 @@ fn of_the_zygote_or_the_warden(user: User) {
         ("casefile-warden", "landlock-only"),
         ("casefile-init", "landlock-only"),
     ] {
-        let mut child = start(&mut ground.part(&["--policy", policy], &["brood", "10"]));
+        let child = start(&mut ground.part(&["--policy", policy], &["brood", "10"]));
         ground.wait_for("part");
         let pids: Vec<_> =
             ground.processes().into_iter().filter(|process| process.name == name).collect();
@@ -88,17 +88,7 @@ fn of_the_zygote_or_the_warden(user: User) {
             kill(Pid::from_raw(process.pid), Signal::SIGKILL).unwrap();
         }
         let began = Instant::now();
-        let gone = loop {
-            let at = began.elapsed();
-            if ground.processes().iter().all(|process| process.pid == server) {
-                break at;
-            }
-            if began.elapsed() > Duration::from_secs(2) {
-                let left = ground.left();
-                let _ = child.kill();
-                panic!("{name} under {policy}: {left:#?}");
-            }
-        };
+        let gone = ground.gone_but(Some(server));
         assert!(gone <= GONE_MAX, "{name} under {policy}: {gone:?}");
         let ran = collect(child, began);
         assert!(ran.took < Duration::from_secs(1), "{name}: {:?}", ran.took);
