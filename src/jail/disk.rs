@@ -81,8 +81,9 @@ impl Growth {
         }
     }
 
-    pub(super) fn is_measured_by(&self, child: Pid) -> bool {
-        self.child == Some(child)
+    /// The child that adds up, while it does.
+    pub(super) fn child(&self) -> Option<Pid> {
+        self.child
     }
 
     pub(super) fn measured(&mut self, child: Pid, died: Died) {

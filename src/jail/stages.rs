@@ -35,6 +35,7 @@ use super::landlock::{self, ABI_WITH_SCOPES, Use};
 use super::network;
 use super::plan::{HOSTNAME, Plan};
 use super::policy::{Network, Strength};
+use super::processes::Processes;
 use super::root::{self, Root};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
@@ -104,8 +105,8 @@ pub(super) fn build(
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
     let (left, keep) = match plan.strength {
         Strength::Namespaces => (Capabilities::ALL, WARDEN),
-        // An ordinary user cannot empty its bounding set, which by the call above
-        // is of no use any more: no program started from here has more than this.
+        // An ordinary user has none, and so none by which the bounding set could
+        // be emptied; without new privileges nothing can be got out of it.
         Strength::Landlock => (Capabilities::default(), Capabilities::default()),
     };
     sys::keep_capabilities(left, keep).at(Stage::Capabilities, "giving up those of the jail")?;
@@ -117,7 +118,7 @@ pub(super) fn build(
         kept: keep,
         rules,
         filters,
-        rlimits: rlimits(plan, counted),
+        rlimits: rlimits(plan, counted).at(Stage::Limits, "counting the user's processes")?,
         grows,
         counters: Vec::new(),
         scores,
@@ -133,9 +134,10 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
         Strength::Namespaces => {
             root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
         }
-        Strength::Landlock => {
-            prctl::set_child_subreaper(true).at(Stage::CommandNamespaces, "adopting orphans")?;
-        }
+        // Without a pid namespace orphans would come to the warden at once, which
+        // could not tell whose they were.
+        Strength::Landlock => prctl::set_child_subreaper(true)
+            .at(Stage::CommandNamespaces, "adopting the command's orphans")?,
     }
     volunteer(&locks.scores).at(Stage::Limits, "being killed before the warden is")?;
     for (resource, value) in &locks.rlimits {
@@ -179,7 +181,7 @@ fn lower(resource: Resource, value: u64) -> nix::Result<()> {
 
 /// What the kernel holds each process to. What adds up over processes is held by
 /// a cgroup or by the warden's watch.
-fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
+fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     let mut list = vec![
         (Resource::RLIMIT_CORE, 0),
         // The watch is to be the first to see it, for the kernel only kills.
@@ -190,18 +192,25 @@ fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
         (Resource::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX),
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
     ];
-    if plan.strength == Strength::Namespaces {
-        // Counted per user namespace, so this is a limit on the jail. Where a
-        // cgroup counts too it must be the first to refuse, for it takes note.
-        let slack = if counted { PROCESSES_SLACK } else { 0 };
-        list.push((Resource::RLIMIT_NPROC, plan.limits.get(Limit::Processes) + slack));
+    let processes = plan.limits.get(Limit::Processes);
+    // Where a cgroup counts too it must be the first to refuse, for it takes note.
+    let processes = if counted { processes + PROCESSES_SLACK } else { processes };
+    match plan.strength {
+        // Counted per user namespace, so this is a limit on the jail.
+        Strength::Namespaces => list.push((Resource::RLIMIT_NPROC, processes)),
+        // Counted with all that the user runs besides. Only the watch knows which
+        // are the jail's; this is what stops a bomb between two of its looks.
+        Strength::Landlock => {
+            let others = Processes::open()?.of_user(unistd::getuid())?;
+            list.push((Resource::RLIMIT_NPROC, others.saturating_add(processes)));
+        }
     }
     if !counted {
         // A process that asks for more than the whole jail may have is told no
         // at once; what several have together is up to the watch.
         list.push((Resource::RLIMIT_DATA, plan.bytes(Limit::Memory)));
     }
-    list
+    Ok(list)
 }
 
 const CPU_SLACK_S: u64 = 1;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::uio::pread;
-use nix::unistd::{Pid, SysconfVar, getpid, sysconf};
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use super::disk::Growth;
 use super::processes::{Process, Processes};
@@ -233,14 +233,14 @@ impl Watch {
         Some(self.passed(limit))
     }
 
-    /// The children of this process, but for these and who measures the disk.
-    pub(super) fn children_but(&self, known: &[Pid]) -> Vec<Pid> {
-        let all = self.processes.all().unwrap_or_default();
-        all.into_iter()
-            .filter(|process| process.parent == getpid())
-            .map(|process| process.pid)
-            .filter(|pid| !known.contains(pid) && !self.growth.is_measured_by(*pid))
-            .collect()
+    /// The child that measures the disk, if one does.
+    pub(super) fn measuring(&self) -> Option<Pid> {
+        self.growth.child()
+    }
+
+    /// The processes in sight.
+    pub(super) fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     /// A child that measured the disk ended, if this is the one.

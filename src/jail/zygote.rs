@@ -93,9 +93,11 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         next = ahead.then(|| Make::of(&plan));
     }
     zygote.blank = None;
-    // The wardens have seen the host go too, and their cgroups empty now.
+    // The wardens have seen the host go too, and end what they started; they
+    // would die with this process before they are done.
     for _ in 0..LEAVE_TRIES_MAX {
-        if zygote.cgroups.remove_unused() {
+        let alone = sys::collect_child().is_err();
+        if zygote.cgroups.remove_unused() && alone {
             break;
         }
         std::thread::sleep(LEAVE_TRY);

@@ -65,6 +65,7 @@ impl World {
         let dir = tempfile::Builder::new().prefix("casefile-test-").tempdir().unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let world = Self { dir, user };
+        world.give(world.dir.path());
         for name in ["home", "state", "work"] {
             std::fs::create_dir(world.path(name)).unwrap();
             world.give(&world.path(name));

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -28,7 +28,8 @@ impl Scratch {
     /// Makes one, and removes those of the dead.
     pub(super) fn make() -> io::Result<Self> {
         for _ in 0..TRIES_MAX {
-            let dir = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+            let private = PermissionsExt::from_mode(0o700);
+            let dir = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?;
             let Ok(lock) = open(dir.path()) else { continue };
             if lock.try_lock().is_err() || !is_still_at(&lock, dir.path()) {
                 continue;
