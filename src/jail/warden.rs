@@ -83,6 +83,7 @@ pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Resul
     let outcome = warden.work(&ended);
     if locks.strength == Strength::Landlock {
         // No namespace ends with this process and takes them along.
+        warden.end_running();
         warden.running.clear();
         warden.spare = None;
         warden.end_strays();
@@ -322,6 +323,21 @@ impl Warden<'_> {
         ended
     }
 
+    /// Without a pid namespace: has the first processes end their commands, each
+    /// all of its own at once.
+    fn end_running(&mut self) {
+        for command in &self.running {
+            let _ = kill(command.first, stages::end_of_first(self.locks.strength));
+        }
+        for _ in 0..END_TRIES_MAX {
+            if self.running.is_empty() {
+                return;
+            }
+            std::thread::sleep(STRAYS_TRY);
+            self.collect_ended();
+        }
+    }
+
     /// Without a pid namespace: ends whatever descends from this process and
     /// belongs to no command that runs, until there is nothing left of it. What
     /// lost its parent has come to this process, so nothing gets out of sight;
@@ -353,6 +369,8 @@ impl Warden<'_> {
 
 /// How long a process that was killed is given to be gone.
 const STRAYS_TRY: Duration = Duration::from_micros(200);
+/// One that has not answered by then has been killed itself.
+const END_TRIES_MAX: u32 = 250;
 
 const KILLED: u8 = 9;
 

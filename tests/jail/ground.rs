@@ -6,6 +6,8 @@ use std::io::Read;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -196,22 +198,56 @@ impl Ground {
     /// The same for all but one process.
     #[track_caller]
     pub(crate) fn gone_but(&self, stays: Option<i32>) -> Duration {
-        const NAP: Duration = Duration::from_millis(1);
-        let (began, mut seen, mut late) = (Instant::now(), Duration::ZERO, Duration::ZERO);
+        let (clock, mut seen) = (Clock::start(), Duration::ZERO);
         loop {
-            let at = began.elapsed();
+            let at = clock.elapsed();
             let mut left = self.processes();
             left.retain(|process| Some(process.pid) != stays);
             if left.is_empty() {
-                return seen.saturating_sub(late);
+                return seen;
             }
             // It was there when the look at it began.
             seen = at;
-            assert!(at < Duration::from_secs(5), "still there: {left:#?}");
-            let slept = Instant::now();
-            thread::sleep(NAP);
-            late += slept.elapsed().saturating_sub(NAP);
+            assert!(clock.began.elapsed() < Duration::from_secs(5), "still there: {left:#?}");
         }
+    }
+}
+
+/// A clock that stands still while the machine is busy with others: what a
+/// thread that only naps is late by is not counted.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    began: Instant,
+    late_us: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        const NAP: Duration = Duration::from_millis(1);
+        let clock =
+            Self { began: Instant::now(), late_us: Arc::default(), is_over: Arc::default() };
+        let (late_us, is_over) = (clock.late_us.clone(), clock.is_over.clone());
+        thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                let slept = Instant::now();
+                thread::sleep(NAP);
+                let late = slept.elapsed().saturating_sub(NAP);
+                late_us.fetch_add(u64::try_from(late.as_micros()).unwrap(), Ordering::Relaxed);
+            }
+        });
+        clock
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        let late = Duration::from_micros(self.late_us.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(late)
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 

@@ -82,11 +82,10 @@ fn bombs_are_ended_and_named(user: User) {
     // ends at once and in order. An rlimit makes the child fail, which is its own.
     for _ in 0..5 {
         let ran = ground.sh(&["--read", part], &format!("{part} memory; exit 0"));
-        if am_root() && user == User::Same {
+        // Whether that or the watch comes first is up to the clock.
+        let refused = ran.err.contains("memory allocation of") && ran.status.success();
+        if (am_root() && user == User::Same) || !refused {
             ended_at(&ran, "memory_mib", 96);
-        } else {
-            assert_eq!(ran.status.code(), Some(0), "{ran:?}");
-            assert!(ran.err.contains("memory allocation of"), "{ran:?}");
         }
     }
 }
