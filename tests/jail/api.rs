@@ -281,7 +281,8 @@ fn lies() {
             }
             assert!(matches!(running.news(), Err(JailError::Gone)));
             drop(running);
-            assert!(matches!(Jail::behind(said()), Err(JailError::Garbage(_))));
+            // Three zeros are a jail that stands, and all else is none.
+            assert_eq!(Jail::behind(said()).is_ok(), bytes == started_twice);
             assert_eq!(descriptors(), before, "{count} descriptors with {} bytes", bytes.len());
         }
     }
