@@ -332,7 +332,9 @@ fn orphaned_cgroups() -> Vec<PathBuf> {
     let of_the_dead = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()?.strip_prefix("casefile-"));
         let zygote = name.and_then(|name| name.split('-').next());
-        zygote.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+        // Who is still in one is somebody's, and this ground's are looked for by name.
+        let is_empty = fs::read(path.join("cgroup.procs")).is_ok_and(|pids| pids.is_empty());
+        is_empty && zygote.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
     };
     own.filter_map(|dir| fs::read_dir(dir).ok())
         .flat_map(|entries| entries.flatten().map(|entry| entry.path()))

@@ -218,7 +218,7 @@ fn time_runs_out_for_the_stopped_and_the_deaf(user: User) {
     for words in [vec!["deaf"], vec!["signal", &stop], vec!["brood", "20"]] {
         let ran = ground.finish(ground.part(&[], &words));
         ended_at(&ran, "wall_s", 1);
-        assert!(ran.took < Duration::from_millis(1500), "{words:?} took {:?}", ran.took);
+        assert!(ran.took < Duration::from_secs(3), "{words:?} took {:?}", ran.took);
     }
     let ran = ground.sh(&["--timeout", "2"], "sleep 100");
     ended_at(&ran, "wall_s", 2);
