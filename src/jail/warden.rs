@@ -25,7 +25,7 @@ use nix::unistd::{Pid, getpid, pipe2};
 use super::command::{self, Go, REPORT_BYTES, Report};
 use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
-use super::stages::Locks;
+use super::stages::{self, Locks};
 use super::sys::{self, Fork};
 use super::watch::Watch;
 use super::wire::{
@@ -83,6 +83,7 @@ pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Resul
     let outcome = warden.work(&ended);
     if locks.strength == Strength::Landlock {
         // No namespace ends with this process and takes them along.
+        warden.end_running();
         warden.running.clear();
         warden.spare = None;
         warden.end_strays();
@@ -248,6 +249,7 @@ impl Warden<'_> {
 
     /// Does what a command's host asks; a host that let go has cancelled it.
     fn obey(&mut self, first: Pid) {
+        let end = stages::end_of_first(self.locks.strength);
         let found = self.running.iter_mut().find(|command| command.first == first);
         let Some(command) = found else {
             return;
@@ -257,10 +259,10 @@ impl Warden<'_> {
                 // Held back by the first process, which passes it on.
                 Signal::try_from(number).ok()
             }
-            Ok(Some(Received { message: ToCommand::Cancel, .. })) => Some(Signal::SIGKILL),
+            Ok(Some(Received { message: ToCommand::Cancel, .. })) => Some(end),
             Ok(None) | Err(_) => {
                 command.let_go = true;
-                Some(Signal::SIGKILL)
+                Some(end)
             }
         };
         if let Some(signal) = signal {
@@ -283,7 +285,7 @@ impl Warden<'_> {
                 passed.iter().find(|(first, _)| *first == command.first).map(|(_, limit)| *limit);
             if let Some(limit) = over.or(late) {
                 command.passed = Some(limit);
-                let _ = kill(command.first, Signal::SIGKILL);
+                let _ = kill(command.first, stages::end_of_first(self.locks.strength));
             }
         }
     }
@@ -321,6 +323,21 @@ impl Warden<'_> {
         ended
     }
 
+    /// Without a pid namespace: has the first processes end their commands, each
+    /// all of its own at once.
+    fn end_running(&mut self) {
+        for command in &self.running {
+            let _ = kill(command.first, stages::end_of_first(self.locks.strength));
+        }
+        for _ in 0..END_TRIES_MAX {
+            if self.running.is_empty() {
+                return;
+            }
+            std::thread::sleep(STRAYS_TRY);
+            self.collect_ended();
+        }
+    }
+
     /// Without a pid namespace: ends whatever descends from this process and
     /// belongs to no command that runs, until there is nothing left of it. What
     /// lost its parent has come to this process, so nothing gets out of sight;
@@ -352,6 +369,8 @@ impl Warden<'_> {
 
 /// How long a process that was killed is given to be gone.
 const STRAYS_TRY: Duration = Duration::from_micros(200);
+/// One that has not answered by then has been killed itself.
+const END_TRIES_MAX: u32 = 250;
 
 const KILLED: u8 = 9;
 

@@ -80,7 +80,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         {
             zygote.prepare(make);
         }
-        while !readable(host.as_fd(), QUIET)? && !zygote.cgroups.remove_unused() {}
+        while !readable(host.as_fd(), QUIET)? && !zygote.cgroups.remove_unused(ENTER_MAX) {}
         let Some(Received { message: ToZygote::Open(plan), mut descriptors }) = host.receive()?
         else {
             break;
@@ -100,7 +100,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     // would die with this process before they are done.
     for _ in 0..LEAVE_TRIES_MAX {
         let alone = sys::collect_child().is_err();
-        if zygote.cgroups.remove_unused() && alone {
+        if zygote.cgroups.remove_unused(Duration::ZERO) && alone {
             break;
         }
         std::thread::sleep(LEAVE_TRY);
@@ -114,6 +114,8 @@ const USUAL: Make = Make { strength: Strength::Namespaces, host_network: false }
 /// it tidies up.
 const IDLE: Duration = Duration::from_millis(1);
 const QUIET: Duration = Duration::from_millis(50);
+/// So long may a busy machine take to start a process that was forked.
+const ENTER_MAX: Duration = Duration::from_secs(20);
 /// How long it stays to tidy up once the host is gone.
 const LEAVE_TRY: Duration = Duration::from_millis(5);
 const LEAVE_TRIES_MAX: u32 = 200;
