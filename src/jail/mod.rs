@@ -47,8 +47,9 @@ use std::os::fd::BorrowedFd;
 
 pub use error::JailError;
 pub use host::{Jail, News, Running, Streams, Zygote};
-pub use identity::give_to_jail;
+pub use identity::{give_to_jail, jail_user};
 pub use stage::{Fault, Stage};
+pub(crate) use sys::raw;
 
 /// Rows and columns of a terminal.
 pub fn terminal_size(terminal: BorrowedFd<'_>) -> io::Result<(u16, u16)> {

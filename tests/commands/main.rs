@@ -10,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attack;
 mod cases;
 mod config;
 mod front;
