@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::jail::policy::{Network, Strength};
@@ -100,6 +100,13 @@ impl fmt::Display for Answer {
             Self::Broken(_) => f.write_str("broken"),
             Self::NotMade(_) => f.write_str("not made"),
         }
+    }
+}
+
+impl Answer {
+    fn of_output(output: &Output) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout);
+        answer(output.status.code(), output.status.signal(), &text)
     }
 }
 
@@ -213,9 +220,7 @@ fn try_outside(fixture: &Fixture, attempt: &Attempt, words: &[String]) -> io::Re
     command.arg0(fixture.probe()).args(own).args(words);
     command.current_dir(fixture.directory());
     command.stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output()?;
-    let signal = output.status.signal();
-    Ok(answer(output.status.code(), signal, &String::from_utf8_lossy(&output.stdout)))
+    Ok(Answer::of_output(&command.output()?))
 }
 
 fn try_inside(fixture: &Fixture, arena: &Arena<'_>, words: &[String]) -> io::Result<Answer> {

@@ -24,6 +24,7 @@ mod cgroup;
 mod command;
 mod disk;
 mod error;
+mod gives;
 mod host;
 mod identity;
 mod landlock;
@@ -46,6 +47,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use error::JailError;
+pub use gives::{Diagnosis, Gives};
 pub use host::{Jail, News, Running, Streams, Zygote};
 pub use identity::{give_to_jail, jail_user};
 pub use stage::{Fault, Stage};

@@ -58,9 +58,10 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     sys::set_action(Signal::SIGCHLD, &ignore)?;
     // A terminal's ^C is for the host, which decides what it means.
     let _ = setsid();
+    let who = Who::myself();
     let mut zygote = Zygote {
-        who: Who::myself(),
-        may_mount: sys::may_mount()?,
+        who,
+        may_mount: matches!(who, Who::Dropped { .. }) && sys::may_mount()?,
         maps: OwnerMaps::default(),
         filters: Vec::new(),
         cgroups: cgroup::Maker::find(),

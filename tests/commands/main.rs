@@ -13,6 +13,7 @@ mod common;
 mod attack;
 mod cases;
 mod config;
+mod doctor;
 mod front;
 mod harness;
 mod hostile_config;

@@ -27,6 +27,7 @@ pub(super) fn attempt(verb: &str, objects: &[&str]) -> Option<Tried> {
                 tried => tried,
             }
         }
+        ("overlay", []) => overlay(),
         ("unmount", [at]) => unmount(at),
         ("unshare", [flags]) => {
             number(flags).and_then(|flags| reached(libc::SYS_unshare, &mut [Arg::Number(flags)]))
@@ -171,6 +172,22 @@ fn mount(from: &str, at: &str, kind: &str, flags: libc::c_ulong) -> Tried {
         Arg::Number(i64::try_from(flags).unwrap_or(0)),
         Arg::Number(0),
     ];
+    raw::call(libc::SYS_mount, &mut args)?;
+    Ok(String::new())
+}
+
+/// Lays one directory over another, as a writable repository will be, all of it
+/// in memory of its own.
+fn overlay() -> Tried {
+    let top = "/tmp";
+    mount("none", top, "tmpfs", 0)?;
+    for name in ["lower", "upper", "work"] {
+        fs::create_dir(format!("{top}/{name}"))?;
+    }
+    let options = text("userxattr,lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work")?;
+    let (kind, at) = (text("overlay")?, text(top)?);
+    let mut args =
+        [Arg::Text(&kind), Arg::Text(&at), Arg::Text(&kind), Arg::Number(0), Arg::Text(&options)];
     raw::call(libc::SYS_mount, &mut args)?;
     Ok(String::new())
 }
