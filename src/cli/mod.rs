@@ -13,6 +13,7 @@ mod rename;
 mod report;
 mod rm;
 mod run;
+mod scratch;
 mod show;
 mod surroundings;
 mod table;

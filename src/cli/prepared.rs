@@ -3,10 +3,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::report::{Failure, Turn};
+use super::scratch::Scratch;
 use super::surroundings::Surroundings;
 use crate::config::Settings;
 use crate::config::limits::Limits;
@@ -40,7 +40,7 @@ impl Prepared {
             }
         };
         let home = match &scratch {
-            Some(scratch) => scratch.0.path().to_owned(),
+            Some(scratch) => scratch.path().to_owned(),
             None => PathBuf::from(HOME),
         };
         let wanted = Wanted {
@@ -85,17 +85,4 @@ fn environment(policy: &Policy, around: &Surroundings, home: &Path) -> Vec<Vec<u
     vars.into_iter()
         .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
         .collect()
-}
-
-/// Home and temporary directory of a jail that has no filesystem of its own.
-#[derive(Debug)]
-pub(super) struct Scratch(tempfile::TempDir);
-
-impl Scratch {
-    fn make() -> std::io::Result<Self> {
-        let private = PermissionsExt::from_mode(0o700);
-        let dir = tempfile::Builder::new().prefix("casefile-").permissions(private).tempdir()?;
-        crate::jail::give_to_jail(dir.path())?;
-        Ok(Self(dir))
-    }
 }

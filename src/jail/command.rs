@@ -16,11 +16,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{Pid, chdir, setsid, write};
 use serde::{Deserialize, Serialize};
 
+use super::landlock;
 use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
 use super::stages::{self, Locks};
@@ -70,8 +71,9 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     };
     let mut descriptors = descriptors.into_iter();
     let Some(control) = descriptors.next().map(Channel::of) else { sys::exit_now(1) };
+    let before = counted(locks);
     let outcome = match (locked, <[OwnedFd; 3]>::try_from(descriptors.collect::<Vec<_>>())) {
-        (Ok(()), Ok(streams)) => start(&spec, &streams, &control),
+        (Ok(()), Ok(streams)) => start(&spec, &streams, &control, locks.strength),
         (Ok(()), Err(_)) => {
             Err(Fault::new(Stage::Limits, &Errno::EBADF.into(), "taking its streams"))
         }
@@ -79,10 +81,14 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     };
     match outcome {
         Ok(program) => {
-            let (ended, alone) = outlive(program);
             let namespaced = locks.strength == Strength::Namespaces;
+            let (ended, alone) = outlive(program);
+            if !namespaced {
+                end_all();
+            }
             if namespaced
                 && alone
+                && counted(locks) == before
                 && let Status::Exited(_) = ended.status
             {
                 // All it started is gone already, so its host need not wait for
@@ -110,14 +116,27 @@ fn lock_in(locks: &Locks, warden: &Channel, report: &OwnedFd) -> Result<(), Faul
     // is about to begin.
     SigSet::all().thread_block().at(Stage::Limits, "holding signals back")?;
     stages::lock_in(locks)?;
-    sys::close_all_but(&[0, 1, 2, warden.as_fd().as_raw_fd(), report.as_raw_fd()])
-        .at(Stage::Limits, "closing all other descriptors")
+    let kept: Vec<_> = [0, 1, 2, warden.as_fd().as_raw_fd(), report.as_raw_fd()]
+        .into_iter()
+        .chain(locks.counters.iter().map(|counter| counter.file.as_raw_fd()))
+        .collect();
+    sys::close_all_but(&kept).at(Stage::Limits, "closing all other descriptors")
+}
+
+/// What the jail's cgroup has refused or killed so far.
+fn counted(locks: &Locks) -> Vec<Option<u64>> {
+    locks.counters.iter().map(|counter| counter.read().ok()).collect()
 }
 
 /// Starts the program. Only its own last steps are left to be taken.
-fn start(spec: &Spec, streams: &[OwnedFd; 3], control: &Channel) -> Result<Pid, Fault> {
+fn start(
+    spec: &Spec,
+    streams: &[OwnedFd; 3],
+    control: &Channel,
+    strength: Strength,
+) -> Result<Pid, Fault> {
     let forked = sys::fork_for_exec(|| {
-        let fault = program(spec, streams);
+        let fault = program(spec, streams, strength);
         let missing = fault.stage == Stage::Exec && fault.errno() == Errno::ENOENT;
         let _ = control.send(&FromCommand::NotStarted(fault), &[]);
         if missing { 127 } else { 126 }
@@ -126,9 +145,15 @@ fn start(spec: &Spec, streams: &[OwnedFd; 3], control: &Channel) -> Result<Pid, 
 }
 
 /// Becomes the program, or says why it could not.
-fn program(spec: &Spec, streams: &[OwnedFd; 3]) -> Fault {
+fn program(spec: &Spec, streams: &[OwnedFd; 3], strength: Strength) -> Fault {
     let error = |error: io::Error, stage, detail: &str| Fault::new(stage, &error, detail);
-    if let Err(fault) = stand(spec, streams) {
+    // The first of a pid namespace is beyond the reach of those in it; one that is
+    // not has to be put there, since it is to end them all.
+    let below = match strength {
+        Strength::Namespaces => Ok(()),
+        Strength::Landlock => landlock::step_below().at(Stage::Landlock, "entering it once more"),
+    };
+    if let Err(fault) = below.and_then(|()| stand(spec, streams)) {
         return fault;
     }
     let strings = |list: &[Vec<u8>]| {
@@ -223,6 +248,15 @@ fn outlive(program: Pid) -> (Report, bool) {
         u64::try_from(time).unwrap_or(0)
     });
     (Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }, alone)
+}
+
+/// Without a pid namespace: kills whatever this process may send a signal to, and
+/// waits until it is gone. By Landlock's scope that is all of its own command, and
+/// nothing else of the host. The kernel goes through all processes at once, so
+/// none gets away by forking.
+fn end_all() {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    let _ = sys::wait_for_children();
 }
 
 /// Takes note of every process that ended; the answer is how the program did, if

@@ -78,6 +78,10 @@ fn way_out(fault: &Fault) -> Option<String> {
         (Stage::Exec, libc::EACCES) => "Check that the file is a program that anybody may run.",
         (Stage::Directory, _) => "Show the directory with `--read` or `--write`.",
         (Stage::Place, libc::ENOENT) => "Name a file or directory that exists.",
+        (Stage::Place, libc::EINVAL) => {
+            "Run casefile as the owner of the directory: its filesystem cannot show root's files \
+             as another user's."
+        }
         (Stage::Place, libc::EROFS) => {
             "Show it at a place that exists there, or outside every other directory that is shown."
         }

@@ -26,7 +26,7 @@ pub struct Gives {
     /// Each `user.max_*_namespaces` that is 0.
     pub used_up: Vec<String>,
     /// The newest Landlock interface, or the errno that stands for it.
-    pub landlock: Result<u32, i32>,
+    pub landlock_abi: Result<u32, i32>,
     /// What is mounted over parts of `/proc`.
     pub covered: Vec<String>,
     /// `v2`, `v1`, both, or nothing.
@@ -54,7 +54,7 @@ impl Gives {
             .map(|kind| format!("user.max_{kind}_namespaces"))
             .filter(|name| number(&format!("/proc/sys/{}", name.replace('.', "/"))) == Some(0))
             .collect();
-        let landlock =
+        let landlock_abi =
             sys::landlock_abi().map_err(|error| error.raw_os_error().unwrap_or(libc::EIO));
         Self {
             kernel: line("/proc/sys/kernel/osrelease").unwrap_or_default(),
@@ -64,7 +64,7 @@ impl Gives {
             users_may_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
             used_up,
-            landlock,
+            landlock_abi,
             covered: covered(&line("/proc/self/mountinfo").unwrap_or_default()),
             cgroups: cgroups(&line("/proc/self/mountinfo").unwrap_or_default()),
         }
@@ -87,7 +87,7 @@ impl Gives {
                     .into(),
             ),
             Stage::Processes | Stage::CommandProcesses => self.processes(fault.errno),
-            Stage::Landlock => Some(self.landlock(fault.errno)),
+            Stage::Landlock => Some(self.explain_landlock(fault.errno)),
             Stage::Seccomp => Some(self.seccomp()),
             _ => None,
         };
@@ -160,8 +160,8 @@ impl Gives {
     }
 
     /// Why there is no Landlock, or not enough of it.
-    pub fn landlock(&self, errno: i32) -> Diagnosis {
-        let (by, way_out) = match self.landlock {
+    pub fn explain_landlock(&self, errno: i32) -> Diagnosis {
+        let (by, way_out) = match self.landlock_abi {
             Err(_) if self.is_filtered => return filtered("or start casefile outside of it."),
             Err(libc::EOPNOTSUPP) => (
                 "the kernel, which has Landlock switched off".into(),
@@ -242,7 +242,7 @@ mod tests {
             users_may_clone: None,
             apparmor_restricts: None,
             used_up: Vec::new(),
-            landlock: Ok(7),
+            landlock_abi: Ok(7),
             covered: Vec::new(),
             cgroups: "v2",
         }
@@ -256,10 +256,10 @@ mod tests {
         let ubuntu = Gives { apparmor_restricts: Some(1), ..good() };
         let root = Gives { is_root: true, ..ubuntu.clone() };
         let masked = Gives { covered: vec!["/proc/sys".into()], ..good() };
-        let off = Gives { landlock: Err(libc::EOPNOTSUPP), ..good() };
-        let old = Gives { landlock: Err(libc::ENOSYS), ..good() };
+        let off = Gives { landlock_abi: Err(libc::EOPNOTSUPP), ..good() };
+        let old = Gives { landlock_abi: Err(libc::ENOSYS), ..good() };
         let hidden = Gives { is_filtered: true, ..old.clone() };
-        let early = Gives { landlock: Ok(3), ..good() };
+        let early = Gives { landlock_abi: Ok(3), ..good() };
         let any = "doctor";
         #[rustfmt::skip]
         let table = [

@@ -23,9 +23,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use ::landlock::RulesetCreated;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
 use super::identity::{self, Who};
@@ -38,6 +40,7 @@ use super::root::{self, Root};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Capabilities};
+use super::watch::Counter;
 use crate::config::limits::Limit;
 
 /// What each command of a finished jail is locked in with.
@@ -51,6 +54,10 @@ pub(super) struct Locks {
     pub(super) rlimits: Vec<(Resource, u64)>,
     /// The directories of the host that it may write to.
     pub(super) grows: Vec<OwnedFd>,
+    /// What a first process looks at before it says that nothing happened.
+    pub(super) counters: Vec<Counter>,
+    /// A `/proc` in which a first process can make itself the one to be killed.
+    scores: OwnedFd,
 }
 
 /// What a warden keeps: it makes namespaces, mounts `/proc`, empties the bounding
@@ -76,14 +83,15 @@ pub(super) fn build(
     filters: Filters,
     counted: bool,
 ) -> Result<Locks, Fault> {
-    let spots = match plan.strength {
+    let (spots, scores) = match plan.strength {
         Strength::Namespaces => {
             network::raise(plan.network)?;
             let (root, spots) = Root::new(plan)?.furnish(plan, sources)?;
+            let scores = root::processes_to_write()?;
             root.enter()?;
-            spots
+            (spots, scores)
         }
-        Strength::Landlock => root::open_spots(plan)?,
+        Strength::Landlock => (root::open_spots(plan)?, root::processes_of_host()?),
     };
     let least = match (plan.strength, plan.network) {
         (Strength::Namespaces, Network::None | Network::Loopback) => 1,
@@ -91,8 +99,7 @@ pub(super) fn build(
         // abstract sockets in.
         (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
     };
-    let rules =
-        landlock::rules(&spots, plan.network, least).at(Stage::Landlock, "making the rules")?;
+    let rules = landlock::rules(&spots, plan.network, least)?;
     let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
     let grows = grows.collect();
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
@@ -113,6 +120,8 @@ pub(super) fn build(
         filters,
         rlimits: rlimits(plan, counted).at(Stage::Limits, "counting the user's processes")?,
         grows,
+        counters: Vec::new(),
+        scores,
     })
 }
 
@@ -129,8 +138,9 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
         Strength::Landlock => prctl::set_child_subreaper(true)
             .at(Stage::CommandNamespaces, "adopting the command's orphans")?,
     }
+    volunteer(&locks.scores).at(Stage::Limits, "being killed before the warden is")?;
     for (resource, value) in &locks.rlimits {
-        setrlimit(*resource, *value, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
+        lower(*resource, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
     }
     // The warden's bounding set is the most that is left to give up here.
     sys::keep_capabilities(locks.kept, Capabilities::default())
@@ -139,12 +149,32 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     locks.filters.hold_command().at(Stage::Seccomp, "installing the command's filter")
 }
 
+/// Lowers a limit to `value`, or leaves it where the host has it lower already.
+fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
+}
+
+/// When memory runs out, of the jail or of the host, the kernel looks for somebody
+/// to kill. It shall find a command, and neither the warden, which has to tell of
+/// it, nor somebody of the host's.
+fn volunteer(scores: &OwnedFd) -> io::Result<()> {
+    const FIRST_OF_ALL: &[u8] = b"1000";
+    // What belongs to a process is its own to change only while it may be dumped.
+    prctl::set_dumpable(true)?;
+    let file = openat(scores, "self/oom_score_adj", OFlag::O_WRONLY, Mode::empty())?;
+    unistd::write(&file, FIRST_OF_ALL)?;
+    Ok(prctl::set_dumpable(false)?)
+}
+
 /// What the kernel holds each process to. What adds up over processes is held by
 /// a cgroup or by the warden's watch.
 fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     let mut list = vec![
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu)),
+        // The watch is to be the first to see it, for the kernel only kills.
+        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu) + CPU_SLACK_S),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
         (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
         (Resource::RLIMIT_MSGQUEUE, 0),
@@ -153,8 +183,12 @@ fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     ];
     let processes = plan.limits.get(Limit::Processes);
     match plan.strength {
-        // Counted per user namespace, so this is a limit on the jail.
-        Strength::Namespaces => list.push((Resource::RLIMIT_NPROC, processes)),
+        // Counted per user namespace, so this is a limit on the jail. Where a
+        // cgroup counts too it must be the first to refuse, for it takes note.
+        Strength::Namespaces => {
+            let slack = if counted { PROCESSES_SLACK } else { 0 };
+            list.push((Resource::RLIMIT_NPROC, processes + slack));
+        }
         // Counted with all that the user runs besides. Only the watch knows which
         // are the jail's; this is what stops a bomb between two of its looks.
         Strength::Landlock => {
@@ -170,6 +204,8 @@ fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     Ok(list)
 }
 
+const CPU_SLACK_S: u64 = 1;
+const PROCESSES_SLACK: u64 = 16;
 const SIGNALS_PENDING_MAX: u64 = 4_096;
 const LOCKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 

@@ -111,6 +111,20 @@ pub(super) fn collect_child() -> io::Result<Option<(Pid, Died)>> {
     Ok((pid != 0).then_some((Pid::from_raw(pid), died)))
 }
 
+/// Collects children until there is none left.
+pub(super) fn wait_for_children() -> io::Result<()> {
+    loop {
+        // SAFETY: without a status the kernel fills nothing.
+        if let Err(error) = answer(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }.into()) {
+            match error.raw_os_error() {
+                Some(libc::ECHILD) => return Ok(()),
+                Some(libc::EINTR) => {}
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
 /// Ends this process at once: no destructor, no buffer flushed twice.
 pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit never returns and touches no memory.
@@ -321,16 +335,6 @@ impl Capabilities {
     pub(super) const fn has(self, number: u32) -> bool {
         self.0 & (1 << number) != 0
     }
-}
-
-/// Whether this process may mount on the host itself.
-pub(super) fn may_mount() -> io::Result<bool> {
-    const VERSION_3: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION_3, 0];
-    let mut data = [0_u32; 6];
-    // SAFETY: version 3 reads a header of two words and fills two triples of words.
-    answer(unsafe { libc::syscall(libc::SYS_capget, header.as_ptr(), data.as_mut_ptr()) })?;
-    Ok(Capabilities(data[0].into()).has(21))
 }
 
 /// Of those capabilities that are left, gives up all that are not in `keep`, for

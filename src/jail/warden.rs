@@ -53,7 +53,7 @@ struct Started {
 impl Started {
     fn with(self, control: Channel) -> Running {
         let Self { first, report, deadline, wall } = self;
-        Running { first, control, report, deadline, wall, passed: None }
+        Running { first, control, report, deadline, wall, passed: None, let_go: false }
     }
 }
 
@@ -68,6 +68,8 @@ struct Running {
     wall: Passed,
     /// The limit for which it is being ended.
     passed: Option<Passed>,
+    /// Its host has nothing more to say.
+    let_go: bool,
 }
 
 /// Serves the host until it is gone.
@@ -129,12 +131,13 @@ impl Warden<'_> {
     fn wait(&self, ended: &SignalFd) -> io::Result<Ready> {
         let mut polled: Vec<_> = [self.channel.as_fd(), ended.as_fd()]
             .into_iter()
-            .chain(self.running.iter().map(|command| command.control.as_fd()))
+            .chain(self.heard().map(|command| command.control.as_fd()))
             .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
             .collect();
         let now = Instant::now();
-        let next =
-            self.running.iter().map(|command| command.deadline).chain(self.watch.next()).min();
+        // One that is being ended already has no deadline any more.
+        let running = self.running.iter().filter(|command| command.passed.is_none());
+        let next = running.map(|command| command.deadline).chain(self.watch.next()).min();
         // Rounded up, so that the loop does not spin in the last millisecond.
         let timeout = next.map_or(PollTimeout::NONE, |next| {
             let wait = next.saturating_duration_since(now) + Duration::from_micros(999);
@@ -146,8 +149,7 @@ impl Warden<'_> {
         }
         let spoke = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
         let controls = self
-            .running
-            .iter()
+            .heard()
             .zip(&polled[2..])
             .filter(|(_, fd)| spoke(fd))
             .map(|(command, _)| command.first);
@@ -156,6 +158,11 @@ impl Warden<'_> {
             child: spoke(&polled[1]),
             controls: controls.collect(),
         })
+    }
+
+    /// The commands whose host may still say something.
+    fn heard(&self) -> impl Iterator<Item = &Running> {
+        self.running.iter().filter(|command| !command.let_go)
     }
 
     /// Starts the command that the host asks for. `false` once the host is gone.
@@ -241,7 +248,8 @@ impl Warden<'_> {
 
     /// Does what a command's host asks; a host that let go has cancelled it.
     fn obey(&mut self, first: Pid) {
-        let Some(command) = self.running.iter().find(|command| command.first == first) else {
+        let found = self.running.iter_mut().find(|command| command.first == first);
+        let Some(command) = found else {
             return;
         };
         let signal = match command.control.receive() {
@@ -249,7 +257,9 @@ impl Warden<'_> {
                 // Held back by the first process, which passes it on.
                 Signal::try_from(number).ok()
             }
-            Ok(Some(Received { message: ToCommand::Cancel, .. })) | Ok(None) | Err(_) => {
+            Ok(Some(Received { message: ToCommand::Cancel, .. })) => Some(Signal::SIGKILL),
+            Ok(None) | Err(_) => {
+                command.let_go = true;
                 Some(Signal::SIGKILL)
             }
         };

@@ -1,7 +1,7 @@
 //! What no single kernel limit sees: the sum over all processes of a jail.
 //!
-//! While a command runs, every [`TICK`] the warden looks at its `/proc` and adds
-//! up memory, processor time and processes per command. Where a cgroup counts
+//! While a command runs, the warden looks at its `/proc` and adds
+//! up memory, processor time and processes per command, again and again. Where a cgroup counts
 //! them, its counters say whether it had to refuse or kill; the sums then only
 //! tell which command to end for it.
 
@@ -20,8 +20,10 @@ use super::sys::Died;
 use super::wire::{Means, Passed, PassedLimit, Status};
 use crate::config::limits::{Limit, Limits};
 
-/// How often the sums are made.
+/// How often the sums are made: where nothing else holds memory, and where the
+/// kernel does and only time and disk are left to us.
 const TICK: Duration = Duration::from_millis(20);
+const TICK_COUNTED: Duration = Duration::from_millis(100);
 /// Looking may cost at most this part of the time.
 const SHARE_MAX: u32 = 20;
 
@@ -77,10 +79,15 @@ impl Watch {
         })
     }
 
+    fn tick(&self) -> Duration {
+        if self.means == Means::RlimitsAndWatch { TICK } else { TICK_COUNTED }
+    }
+
     /// A command began.
     pub(super) fn began(&mut self) {
         self.running += 1;
-        self.next.get_or_insert_with(|| Instant::now() + TICK);
+        let tick = self.tick();
+        self.next.get_or_insert_with(|| Instant::now() + tick);
     }
 
     /// A command ended; the answer is the processor time it was seen to use.
@@ -107,7 +114,7 @@ impl Watch {
         let mut over = self.over_alone();
         over.extend(self.over_together(&all));
         let cost = now.elapsed() * SHARE_MAX;
-        self.next = Some(now + TICK.max(cost));
+        self.next = Some(now + self.tick().max(cost));
         over
     }
 
@@ -176,13 +183,15 @@ impl Watch {
     }
 
     fn summed(&self, all: &[Process]) -> Vec<PassedLimit> {
-        if self.means != Means::RlimitsAndWatch {
-            return Vec::new();
-        }
         let mut passed = Vec::new();
+        // Whoever refuses the next one, a cgroup or an rlimit, only the latter does
+        // not tell.
         let tasks: u64 = self.last.values().map(|sums| sums.tasks).sum();
         if self.limits.get(Limit::Processes) <= tasks + OWN_TASKS_MAX {
             passed.push(PassedLimit::Processes);
+        }
+        if self.means != Means::RlimitsAndWatch {
+            return passed;
         }
         let memory_bytes: u64 = self.last.values().map(|sums| sums.memory_bytes).sum();
         let limit_bytes = self.limits.get(Limit::Memory).saturating_mul(MIB);
@@ -206,12 +215,17 @@ impl Watch {
         Passed { limit, value: self.limits.get(limit.limit()) }
     }
 
-    /// Which limit a program ran into that ended by itself so.
+    /// Which limit a program ran into that ended so, before anybody looked.
     pub(super) fn explain(&mut self, status: Status) -> Option<Passed> {
         let limit = match status {
             Status::Killed(signal) if i32::from(signal) == libc::SIGXCPU => PassedLimit::Cpu,
             Status::Killed(signal) if i32::from(signal) == libc::SIGXFSZ => PassedLimit::File,
             Status::Killed(signal) if i32::from(signal) == libc::SIGKILL => {
+                self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
+            }
+            // Its own end was in order, but one that it had started was killed. With
+            // several commands only the next look can tell whose that was.
+            Status::Exited(_) if self.running == 0 => {
                 self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
             }
             _ => return None,
@@ -236,12 +250,19 @@ impl Watch {
 }
 
 const MIB: u64 = 1024 * 1024;
-/// The warden itself, which the kernel counts too.
-const OWN_TASKS_MAX: u64 = 1;
+/// Whom the kernel counts too: the warden, the first process of the command to
+/// come, and who measures the disk.
+const OWN_TASKS_MAX: u64 = 3;
 const COUNTER_BYTES_MAX: usize = 512;
 
 impl Counter {
-    fn read(&self) -> io::Result<u64> {
+    /// Another descriptor of the same file.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        let Self { file, key, limit, seen } = self;
+        Ok(Self { file: file.try_clone()?, key, limit: *limit, seen: *seen })
+    }
+
+    pub(super) fn read(&self) -> io::Result<u64> {
         let mut buffer = [0; COUNTER_BYTES_MAX];
         let length = loop {
             match pread(&self.file, &mut buffer, 0) {

@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::stat::stat;
 use nix::unistd::setsid;
@@ -56,12 +57,15 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     // Wardens end by themselves, and nobody here asks how.
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     sys::set_action(Signal::SIGCHLD, &ignore)?;
+    let _ = prctl::set_name(c"casefile-zygote");
     // A terminal's ^C is for the host, which decides what it means.
     let _ = setsid();
     let who = Who::myself();
     let mut zygote = Zygote {
         who,
-        may_mount: matches!(who, Who::Dropped { .. }) && sys::may_mount()?,
+        // Tried, since a capability may be of a namespace that owns no mounts.
+        opens_trees: matches!(who, Who::Dropped { .. })
+            && tree(Path::new("/"), Access::Read).is_ok(),
         maps: OwnerMaps::default(),
         filters: Vec::new(),
         cgroups: cgroup::Maker::find(),
@@ -114,8 +118,8 @@ const LEAVE_TRIES_MAX: u32 = 200;
 #[derive(Debug)]
 struct Zygote {
     who: Who,
-    /// Whether it can open trees on behalf of its jails.
-    may_mount: bool,
+    /// Whether it is root, and may open trees on behalf of its jails.
+    opens_trees: bool,
     maps: OwnerMaps,
     filters: Vec<(Kind, Filters)>,
     cgroups: cgroup::Maker,
@@ -155,7 +159,7 @@ impl Zygote {
     /// held to their use before those rights go. An ordinary user has no such
     /// rights to use: the jail opens them in its own namespaces.
     fn sources(&mut self, plan: &Plan) -> Result<Vec<Option<OwnedFd>>, Fault> {
-        if plan.strength == Strength::Landlock || !self.may_mount {
+        if plan.strength == Strength::Landlock || !self.opens_trees {
             return Ok(plan.places.iter().map(|_| None).collect());
         }
         let mut sources = Vec::with_capacity(plan.places.len());
@@ -186,8 +190,13 @@ impl Zygote {
             return Ok(Some(opened));
         }
         let map = self.maps.for_owner(self.who, owner.st_uid, owner.st_gid)?;
-        sys::map_owners(opened.as_fd(), map)?;
-        Ok(Some(opened))
+        match sys::map_owners(opened.as_fd(), map) {
+            // A filesystem that cannot do it shows what anybody may read.
+            Err(error) if access == Access::Read && error.raw_os_error() == Some(libc::EINVAL) => {
+                Ok(Some(opened))
+            }
+            mapped => mapped.map(|()| Some(opened)),
+        }
     }
 
     fn filters(&mut self, kind: Kind) -> Filters {

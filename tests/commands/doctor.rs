@@ -99,9 +99,9 @@ fn a_layer_that_is_refused_is_named_and_nothing_is_run() {
     let table: &[(Fault, &str, &str, &str)] = &[
         // fault                 policy           the error says                                          the hint says
         (filter_on_namespaces,   "offline",       "Operation not permitted (refused by a seccomp filter", "landlock-only"),
-        (filter_on_landlock,     "offline",       "Landlock: making the rules: Function not implemented (refused by a seccomp filter", "seccomp profile"),
-        (filter_on_landlock,     "landlock-only", "Landlock: making the rules: Function not implemented (refused by a seccomp filter", "seccomp profile"),
-        (landlock_switched_off,  "offline",       "Landlock: making the rules: ",                        "seccomp profile"),
+        (filter_on_landlock,     "offline",       "Function not implemented (refused by a seccomp filter", "seccomp profile"),
+        (filter_on_landlock,     "landlock-only", "Function not implemented (refused by a seccomp filter", "seccomp profile"),
+        (landlock_switched_off,  "offline",       "error: the jail could not be built: Landlock: ",                        "seccomp profile"),
     ];
     for user in users() {
         for (fault, policy, says, way_out) in table {

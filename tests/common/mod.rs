@@ -250,11 +250,18 @@ impl fmt::Debug for Outcome {
 /// below root's home cannot be entered by anybody else.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = PathBuf::from(env!("CARGO_BIN_EXE_casefile"));
-        let open = |dir: &Path| dir.metadata().is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
-        if am_root() && !built.ancestors().all(open) { shared_copy(&built) } else { built }
-    })
+    BINARY.get_or_init(|| for_everybody(Path::new(env!("CARGO_BIN_EXE_casefile"))))
+}
+
+/// The program that is running now, where an ordinary user can start it too.
+pub fn this_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| for_everybody(&std::env::current_exe().unwrap()))
+}
+
+fn for_everybody(built: &Path) -> PathBuf {
+    let open = |dir: &Path| dir.metadata().is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
+    if am_root() && !built.ancestors().all(open) { shared_copy(built) } else { built.to_owned() }
 }
 
 /// A copy in one known place for each checkout, so that runs leave no heap of

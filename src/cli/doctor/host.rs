@@ -79,7 +79,7 @@ pub(super) fn look() -> Vec<Finding> {
             ),
         },
     });
-    found.push(landlock(&gives));
+    found.push(rules_on_files(&gives));
     found.push(match (gives.seccomp, gives.is_filtered) {
         (_, true) => good("seccomp", "yes, and a filter holds casefile itself"),
         (true, false) => good("seccomp", "yes"),
@@ -120,17 +120,19 @@ fn namespaces(name: &'static str, answer: &Answer, gives: &Gives) -> Finding {
     missing(name, told(answer), gives.namespaces(errno))
 }
 
-fn landlock(gives: &Gives) -> Finding {
+fn rules_on_files(gives: &Gives) -> Finding {
     let name = "Landlock";
-    match gives.landlock {
+    match gives.landlock_abi {
         Ok(abi) if LANDLOCK_ALONE <= abi => good(name, format!("interface {abi}")),
         Ok(abi) => Finding {
             name,
             state: State::Less,
             value: format!("interface {abi}; without namespaces it takes {LANDLOCK_ALONE}"),
-            way_out: Some(gives.landlock(libc::EOPNOTSUPP).way_out),
+            way_out: Some(gives.explain_landlock(libc::EOPNOTSUPP).way_out),
         },
-        Err(number) => missing(name, Errno::from_raw(number).desc(), Some(gives.landlock(number))),
+        Err(number) => {
+            missing(name, Errno::from_raw(number).desc(), Some(gives.explain_landlock(number)))
+        }
     }
 }
 

@@ -135,7 +135,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         let timeout = wall == passed.limit.limit();
         Failure::user(RunError::Passed { passed, means: opened.means(), timeout }).report();
     }
-    Ok(exit_code(end.status))
+    Ok(exit_code(&end))
 }
 
 /// As shells have it: 127 for a program that is not there, 126 for one that
@@ -149,10 +149,13 @@ fn not_started(error: JailError) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
-fn exit_code(status: Status) -> ExitCode {
-    ExitCode::from(match status {
-        Status::Exited(code) => code,
-        Status::Killed(signal) => 128 | signal,
+fn exit_code(end: &End) -> ExitCode {
+    const KILLED: u8 = 128 | 9;
+    ExitCode::from(match (end.status, end.passed) {
+        // It was as good as ended: what it did or printed is not all there is.
+        (Status::Exited(0), Some(_)) => KILLED,
+        (Status::Exited(code), _) => code,
+        (Status::Killed(signal), _) => 128 | signal,
     })
 }
 
