@@ -84,6 +84,18 @@ impl Surroundings {
         env::var_os(name)
     }
 
+    /// The names of all of them.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn variables(&self) -> impl Iterator<Item = String> {
+        env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+    }
+
+    /// Where files go that are gone when the command is.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn temporary_directory(&self) -> PathBuf {
+        env::temp_dir()
+    }
+
     /// The settings that hold here.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
         Settings::load(&self.given).map_err(Failure::user)

@@ -25,6 +25,7 @@ mod command;
 mod disk;
 mod error;
 mod found;
+mod gives;
 mod host;
 mod identity;
 mod landlock;
@@ -47,9 +48,11 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use error::JailError;
+pub use gives::{Diagnosis, Gives};
 pub use host::{Jail, News, Running, Streams, Zygote};
-pub use identity::give_to_jail;
+pub use identity::{give_to_jail, jail_user};
 pub use stage::{Fault, Stage};
+pub(crate) use sys::raw;
 
 /// Rows and columns of a terminal.
 pub fn terminal_size(terminal: BorrowedFd<'_>) -> io::Result<(u16, u16)> {

@@ -76,7 +76,11 @@ impl Root {
         let mut spots = Vec::new();
         for (place, source) in plan.places.iter().zip(sources) {
             let found = self.put(place, source).map_err(|error| {
-                Fault::new(Stage::Place, &error, format!("putting {} in place", describe(place)))
+                let stage = match place.what {
+                    What::Processes => Stage::Processes,
+                    _ => Stage::Place,
+                };
+                Fault::new(stage, &error, format!("putting {} in place", describe(place)))
             })?;
             spots.extend(found);
         }

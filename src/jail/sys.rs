@@ -6,6 +6,8 @@
 
 #![expect(unsafe_code, reason = "raw system calls live here, and nowhere else")]
 
+pub(crate) mod raw;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

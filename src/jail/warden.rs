@@ -72,10 +72,14 @@ struct Running {
     let_go: bool,
 }
 
+/// How a warden without namespaces hears that its zygote died.
+pub(super) const ZYGOTE_DIED: Signal = Signal::SIGTERM;
+
 /// Serves the host until it is gone.
 pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Result<()> {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
+    children.add(ZYGOTE_DIED);
     children.thread_block()?;
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let ended = SignalFd::with_flags(&children, flags)?;
@@ -116,7 +120,12 @@ impl Warden<'_> {
         loop {
             let ready = self.wait(ended)?;
             if ready.child {
-                while let Ok(Some(_)) = ended.read_signal() {}
+                let signals = std::iter::from_fn(|| ended.read_signal().ok().flatten());
+                let zygote_died = ZYGOTE_DIED as u32;
+                // To the last, so that none is left to be read again.
+                if signals.filter(|signal| signal.ssi_signo == zygote_died).count() != 0 {
+                    return Ok(());
+                }
                 self.collect();
             }
             for at in ready.controls {
