@@ -10,12 +10,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::sys::wait::waitpid;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
 use super::identity::Who;
 use super::plan::Plan;
 use super::policy::{Network, Strength};
+use super::processes::Processes;
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::stages;
@@ -99,12 +101,34 @@ fn enter_namespaces(make: Make, who: Who, cgroup: &Cgroup) -> Result<Fork, Fault
     cgroup.enter()?;
     stages::become_ordinary(who)?;
     if make.strength == Strength::Landlock {
-        prctl::set_child_subreaper(true).at(Stage::Namespaces, "adopting orphans")?;
-        return Ok(Fork::Child);
+        return with_keeper();
     }
     // The new process is the zygote's child, not this one's.
     let flags = stages::namespaces(make.host_network) | libc::CLONE_PARENT;
     sys::fork(flags).at(Stage::Namespaces, "making them")
+}
+
+/// Without namespaces: this process stays as the keeper of the warden that goes
+/// on. What a warden leaves that is killed comes to the keeper, which ends it; and
+/// a warden whose keeper is killed ends it all itself.
+fn with_keeper() -> Result<Fork, Fault> {
+    let stage = Stage::Namespaces;
+    let adopt = || prctl::set_child_subreaper(true).at(stage, "adopting orphans");
+    adopt()?;
+    match sys::fork(0).at(stage, "forking")? {
+        Fork::Child => adopt().map(|()| Fork::Child),
+        Fork::Parent(warden) => {
+            let _ = prctl::set_name(c"casefile-keeper");
+            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+            // Nobody of the same user may look into its memory, and what the
+            // warden holds must not stay open because of this process.
+            let _ = prctl::set_dumpable(false);
+            let _ = sys::close_range(0, i32::MAX);
+            let _ = waitpid(warden, None);
+            let _ = Processes::open().map(|processes| warden::end_all(&processes));
+            sys::exit_now(0)
+        }
+    }
 }
 
 fn serve(orders: &Channel, entered: Result<(), Fault>, make: Make, who: Who, cgroup: &Cgroup) -> ! {

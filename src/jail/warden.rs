@@ -24,6 +24,7 @@ use nix::unistd::{Pid, getpid, pipe2};
 
 use super::command::{self, Go, REPORT_BYTES, Report};
 use super::policy::Strength;
+use super::processes::Processes;
 use super::stage::{At, Fault, Stage};
 use super::stages::{self, Locks};
 use super::sys::{self, Fork};
@@ -373,6 +374,19 @@ impl Warden<'_> {
             ended.extend(self.collect_ended());
             std::thread::sleep(STRAYS_TRY);
         }
+    }
+}
+
+/// Ends all that descends from this process, which has nothing else to do.
+pub(super) fn end_all(processes: &Processes) {
+    while processes.below(getpid(), &[]).is_ok_and(|strays| {
+        for stray in &strays {
+            let _ = kill(*stray, Signal::SIGKILL);
+        }
+        !strays.is_empty()
+    }) {
+        while let Ok(Some(_)) = sys::collect_child() {}
+        std::thread::sleep(STRAYS_TRY);
     }
 }
 
