@@ -52,8 +52,7 @@ fn where_and_as_what_was_asked(user: User) {
         (&["--read", "data/file:/mnt/f"],  "cat /mnt/f",                          "text"),
         (&["--read", "."],                 "pwd | wc -l; cat data/file",          "1\ntext"),
         (&["--read", &odd],                &format!("cat '{odd}/file'"),          "odd"),
-        // A link is what it leads to; one inside leads to what is not shown.
-        (&["--read", "link:/mnt/link"],    "cat /mnt/link/file",                  "else"),
+        // A link inside leads to what is not shown.
         (&["--read", &data],               &format!("cat {data}/shadow 2>&1 | sed 's/.*: //'"), "No such file or directory\n"),
         // Read is read.
         (&["--read", "."],                 "touch x data/x 2>&1 | sed 's/.*: //'", "Read-only file system\nRead-only file system\n"),
@@ -68,6 +67,12 @@ fn where_and_as_what_was_asked(user: User) {
     }
     assert_eq!(fs::read_to_string(path("work/data/inner/out")).unwrap(), "new\n");
     assert!(Path::new(&path("work/data/made")).exists());
+
+    // A link of somebody's could lead elsewhere by the next moment.
+    let ran = run(&ground, &["--read", "link:/mnt/link"], "true");
+    assert_eq!(ran.status.code(), Some(1), "{ran:?}");
+    assert!(ran.err.contains("is a link that others can change"), "{}", ran.err);
+    assert!(ran.err.contains(&format!("hint: Name what it leads to, if that is meant: {other}")));
 
     let ran = run(&ground, &["--policy", "read-only"], "pwd; touch x");
     assert_eq!(String::from_utf8_lossy(&ran.out).trim(), work);
