@@ -58,6 +58,11 @@ impl Growth {
         PARTS <= self.parts
     }
 
+    /// Whether somebody is adding up, so that there will be more to know.
+    pub(super) fn is_measuring(&self) -> bool {
+        self.child.is_some()
+    }
+
     fn is_possible(&self) -> bool {
         self.dirs
             .iter()

@@ -48,6 +48,9 @@ pub(super) struct Locks {
     pub(super) rules: RulesetCreated,
     pub(super) filters: Filters,
     pub(super) rlimits: Vec<(Resource, u64)>,
+    /// How much processor time each process of a program may use. The program takes
+    /// this on itself: the first process, which may be resident, does not have it.
+    pub(super) cpu_s: u64,
     /// The directories of the host that it may write to.
     pub(super) grows: Vec<OwnedFd>,
 }
@@ -110,6 +113,7 @@ pub(super) fn build(
         rules,
         filters,
         rlimits: rlimits(plan, counted),
+        cpu_s: plan.limits.get(Limit::Cpu),
         grows,
     })
 }
@@ -136,7 +140,6 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
 fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
     let mut list = vec![
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu)),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
         (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
         (Resource::RLIMIT_MSGQUEUE, 0),
