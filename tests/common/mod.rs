@@ -245,15 +245,17 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// The program under test, where an ordinary user can start it too: a checkout
-/// below root's home cannot be entered by anybody else.
+/// The program under test, where an ordinary user can start it too.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = PathBuf::from(env!("CARGO_BIN_EXE_casefile"));
-        let open = |dir: &Path| dir.metadata().is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
-        if am_root() && !built.ancestors().all(open) { shared_copy(&built) } else { built }
-    })
+    BINARY.get_or_init(|| reachable(Path::new(env!("CARGO_BIN_EXE_casefile"))))
+}
+
+/// A program that was built, where an ordinary user can start it too: a checkout
+/// below root's home cannot be entered by anybody else.
+pub fn reachable(built: &Path) -> PathBuf {
+    let open = |dir: &Path| dir.metadata().is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
+    if am_root() && !built.ancestors().all(open) { shared_copy(built) } else { built.to_owned() }
 }
 
 /// A copy in one known place for each checkout, so that runs leave no heap of

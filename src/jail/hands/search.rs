@@ -14,9 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
-use grep_searcher::{
-    BinaryDetection, MmapChoice, Searcher, SearcherBuilder, Sink, SinkFinish, SinkMatch,
-};
+use grep_searcher::{BinaryDetection, MmapChoice, Searcher, SearcherBuilder, Sink, SinkMatch};
 use ignore::{DirEntry, Walk, WalkBuilder};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -76,7 +74,8 @@ impl Search {
             .line_number(true)
             .memory_map(MmapChoice::never())
             .heap_limit(Some(SEARCHED_LINE_BYTES_MAX))
-            .binary_detection(BinaryDetection::quit(0))
+            // What it finds before a NUL byte depends on the size of its buffer.
+            .binary_detection(BinaryDetection::none())
             .bom_sniffing(false)
             .build();
         let mut search = Self { matcher, searcher, walk: None, here: None };
@@ -113,12 +112,11 @@ impl Search {
 
     /// Searches on in one file. What is left of it is the answer.
     fn search(&mut self, here: Here, deadline: Instant, part: &mut Part) -> Option<Here> {
-        let mut text = Text { file: &here.file, next: here.offset, lines: 0, deadline, cut: false };
-        let mut lines =
-            Lines { here: &here, part, found: Vec::new(), left_at: None, binary: false };
+        let mut text = Text { file: &here.file, next: here.offset, lines: 0, deadline, end: None };
+        let mut lines = Lines { here: &here, part, found: Vec::new(), left_at: None };
         let ended = self.searcher.search_reader(&self.matcher, &mut text, &mut lines);
-        let Lines { found, left_at, binary, .. } = lines;
-        let (next, cut) = ((text.next, text.lines), text.cut);
+        let Lines { found, left_at, .. } = lines;
+        let Text { next, lines, end, .. } = text;
         let mut unsearched = None;
         let left_at = match (left_at, ended) {
             (Some(at), _) => Some(at),
@@ -129,11 +127,11 @@ impl Search {
                 });
                 None
             }
-            (None, Ok(())) if binary => {
+            (None, Ok(())) if end == Some(Ending::Binary) => {
                 unsearched = Some(Unsearched::Binary);
                 None
             }
-            (None, Ok(())) => cut.then_some(next),
+            (None, Ok(())) => (end == Some(Ending::Moment)).then_some((next, lines)),
         };
         if !found.is_empty() || unsearched.is_some() {
             part.add(FoundIn { path: Bytes(here.path.clone()), lines: found, unsearched });
@@ -237,13 +235,20 @@ struct Text<'a> {
     next: u64,
     lines: u64,
     deadline: Instant,
-    cut: bool,
+    end: Option<Ending>,
+}
+
+/// Why the searcher is told that a file ends where it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Moment,
+    Binary,
 }
 
 impl io::Read for Text<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let Ok(next) = i64::try_from(self.next) else { return Ok(0) };
-        if self.cut {
+        if self.end.is_some() {
             return Ok(0);
         }
         let mut length = loop {
@@ -257,7 +262,14 @@ impl io::Read for Text<'_> {
             && let Some(end) = buffer[..length].iter().rposition(|byte| *byte == b'\n')
         {
             length = end + 1;
-            self.cut = true;
+            self.end = Some(Ending::Moment);
+        }
+        let bytes = &buffer[..length];
+        if bytes.contains(&0)
+            && let Some(nul) = bytes.iter().position(|byte| *byte == 0)
+        {
+            length = nul;
+            self.end = Some(Ending::Binary);
         }
         self.next += length as u64;
         self.lines += count_lines(&buffer[..length]);
@@ -282,7 +294,6 @@ struct Lines<'a> {
     found: Vec<Line>,
     /// Where it was left off because the answer was full, and the lines before.
     left_at: Option<(u64, u64)>,
-    binary: bool,
 }
 
 impl Sink for Lines<'_> {
@@ -311,10 +322,5 @@ impl Sink for Lines<'_> {
             return Ok(false);
         }
         Ok(true)
-    }
-
-    fn finish(&mut self, _: &Searcher, end: &SinkFinish) -> io::Result<()> {
-        self.binary = end.binary_byte_offset().is_some();
-        Ok(())
     }
 }
