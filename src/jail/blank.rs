@@ -159,6 +159,8 @@ fn build(
     let Order { plan, filters, .. } = order;
     let counted = means != Means::RlimitsAndWatch;
     let mut locks = stages::build(plan, sources, filters.clone(), counted)?;
+    let copies = counters.iter().map(Counter::try_clone).collect::<io::Result<_>>();
+    locks.counters = copies.at(Stage::Cgroup, "opening its counters")?;
     let grows = std::mem::take(&mut locks.grows);
     let watch = Watch::new(&plan.limits, means, counters, grows);
     Ok((locks, watch.at(Stage::Limits, "starting the watch")?))

@@ -15,13 +15,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg};
+use nix::sys::resource::{Resource, UsageWho, getrusage};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{Pid, chdir, setsid, write};
 use serde::{Deserialize, Serialize};
 
 use super::hands;
+use super::landlock;
 use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
 use super::stages::{self, Locks};
@@ -100,11 +101,16 @@ fn run(
     let streams = <[OwnedFd; 3]>::try_from(descriptors)
         .map_err(|_| Errno::EBADF)
         .at(Stage::Limits, "taking its streams")?;
-    let program = start(spec, &streams, locks.cpu_s, control)?;
-    let (ended, alone) = outlive(program);
+    let before = counted(locks);
+    let program = start(spec, &streams, control, locks)?;
     let namespaced = locks.strength == Strength::Namespaces;
+    let (ended, alone) = outlive(program);
+    if !namespaced {
+        end_all();
+    }
     if namespaced
         && alone
+        && counted(locks) == before
         && let Status::Exited(_) = ended.status
     {
         // All it started is gone already, so its host need not wait for the
@@ -135,14 +141,27 @@ fn lock_in(locks: &Locks, warden: &Channel, report: &OwnedFd) -> Result<(), Faul
     // is about to begin.
     SigSet::all().thread_block().at(Stage::Limits, "holding signals back")?;
     stages::lock_in(locks)?;
-    sys::close_all_but(&[0, 1, 2, warden.as_fd().as_raw_fd(), report.as_raw_fd()])
-        .at(Stage::Limits, "closing all other descriptors")
+    let kept: Vec<_> = [0, 1, 2, warden.as_fd().as_raw_fd(), report.as_raw_fd()]
+        .into_iter()
+        .chain(locks.counters.iter().map(|counter| counter.file.as_raw_fd()))
+        .collect();
+    sys::close_all_but(&kept).at(Stage::Limits, "closing all other descriptors")
+}
+
+/// What the jail's cgroup has refused or killed so far.
+fn counted(locks: &Locks) -> Vec<Option<u64>> {
+    locks.counters.iter().map(|counter| counter.read().ok()).collect()
 }
 
 /// Starts the program. Only its own last steps are left to be taken.
-fn start(spec: &Spec, streams: &[OwnedFd; 3], cpu_s: u64, control: &Channel) -> Result<Pid, Fault> {
+fn start(
+    spec: &Spec,
+    streams: &[OwnedFd; 3],
+    control: &Channel,
+    locks: &Locks,
+) -> Result<Pid, Fault> {
     let forked = sys::fork_for_exec(|| {
-        let fault = program(spec, streams, cpu_s);
+        let fault = program(spec, streams, locks);
         let missing = fault.stage == Stage::Exec && fault.errno() == Errno::ENOENT;
         let _ = control.send(&FromCommand::NotStarted(fault), &[]);
         if missing { 127 } else { 126 }
@@ -151,9 +170,15 @@ fn start(spec: &Spec, streams: &[OwnedFd; 3], cpu_s: u64, control: &Channel) -> 
 }
 
 /// Becomes the program, or says why it could not.
-fn program(spec: &Spec, streams: &[OwnedFd; 3], cpu_s: u64) -> Fault {
+fn program(spec: &Spec, streams: &[OwnedFd; 3], locks: &Locks) -> Fault {
     let error = |error: io::Error, stage, detail: &str| Fault::new(stage, &error, detail);
-    if let Err(fault) = stand(spec, streams, cpu_s) {
+    // The first of a pid namespace is beyond the reach of those in it; one that is
+    // not has to be put there, since it is to end them all.
+    let below = match locks.strength {
+        Strength::Namespaces => Ok(()),
+        Strength::Landlock => landlock::step_below().at(Stage::Landlock, "entering it once more"),
+    };
+    if let Err(fault) = below.and_then(|()| stand(spec, streams, locks)) {
         return fault;
     }
     let strings = |list: &[Vec<u8>]| {
@@ -171,8 +196,8 @@ fn program(spec: &Spec, streams: &[OwnedFd; 3], cpu_s: u64) -> Fault {
 }
 
 /// Session, streams, directory and signals, as a program expects to find them.
-fn stand(spec: &Spec, streams: &[OwnedFd; 3], cpu_s: u64) -> Result<(), Fault> {
-    setrlimit(Resource::RLIMIT_CPU, cpu_s, cpu_s).at(Stage::Limits, "setting its time")?;
+fn stand(spec: &Spec, streams: &[OwnedFd; 3], locks: &Locks) -> Result<(), Fault> {
+    stages::lower(Resource::RLIMIT_CPU, locks.cpu_s).at(Stage::Limits, "setting its time")?;
     setsid().at(Stage::Terminal, "starting a session")?;
     for (number, stream) in (0..).zip(streams) {
         sys::put_at(stream.as_fd(), number).at(Stage::Limits, "giving it its streams")?;
@@ -249,6 +274,15 @@ fn outlive(program: Pid) -> (Report, bool) {
         u64::try_from(time).unwrap_or(0)
     });
     (Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }, alone)
+}
+
+/// Without a pid namespace: kills whatever this process may send a signal to, and
+/// waits until it is gone. By Landlock's scope that is all of its own command, and
+/// nothing else of the host. The kernel goes through all processes at once, so
+/// none gets away by forking.
+fn end_all() {
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    let _ = sys::wait_for_children();
 }
 
 /// Takes note of every process that ended; the answer is how the program did, if

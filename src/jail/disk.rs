@@ -86,6 +86,11 @@ impl Growth {
         }
     }
 
+    /// The child that adds up, while it does.
+    pub(super) fn child(&self) -> Option<Pid> {
+        self.child
+    }
+
     pub(super) fn measured(&mut self, child: Pid, died: Died) {
         if self.child != Some(child) {
             return;

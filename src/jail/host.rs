@@ -78,15 +78,7 @@ impl Zygote {
             .send(&ToZygote::Open(plan.clone()), &[theirs.as_fd()])
             .map_err(|_| JailError::Gone)?;
         drop(theirs);
-        if !readable(channel.as_fd(), OPEN_MAX).map_err(JailError::Start)? {
-            let slow = io::Error::from_raw_os_error(libc::ETIMEDOUT);
-            return Err(Fault::new(Stage::Zygote, &slow, "waiting for the jail").into());
-        }
-        match channel.receive_from_jail()?.map(|received| received.message) {
-            Some(FromWarden::Ready { means }) => Ok(Jail { channel, means }),
-            Some(FromWarden::Failed(fault)) => Err(fault.into()),
-            None => Err(JailError::Gone),
-        }
+        Jail::behind(channel.into_fd())
     }
 }
 
@@ -115,6 +107,21 @@ pub enum Streams<'a> {
 }
 
 impl Jail {
+    /// The jail whose warden has the other end of this socket, once it stands.
+    /// Public for the fuzzer, which is a warden that lies.
+    pub fn behind(socket: OwnedFd) -> Result<Self, JailError> {
+        let channel = Channel::of(socket);
+        if !readable(channel.as_fd(), OPEN_MAX).map_err(JailError::Start)? {
+            let slow = io::Error::from_raw_os_error(libc::ETIMEDOUT);
+            return Err(Fault::new(Stage::Zygote, &slow, "waiting for the jail").into());
+        }
+        match channel.receive_from_jail()?.map(|received| received.message) {
+            Some(FromWarden::Ready { means }) => Ok(Self { channel, means }),
+            Some(FromWarden::Failed(fault)) => Err(fault.into()),
+            None => Err(JailError::Gone),
+        }
+    }
+
     /// By which means the limits are held that add up over the jail.
     pub fn means(&self) -> Means {
         self.means
@@ -160,6 +167,12 @@ pub enum News {
 }
 
 impl Running {
+    /// The command of which the other end of this socket tells. Public for the
+    /// fuzzer, which is a warden that lies.
+    pub fn behind(socket: OwnedFd) -> Self {
+        Self { control: Channel::of(socket) }
+    }
+
     /// Waits for the next piece of news.
     pub fn news(&self) -> Result<News, JailError> {
         let received = self.control.receive_from_jail()?.ok_or(JailError::Gone)?;

@@ -18,6 +18,7 @@ use landlock::{
 use nix::sys::stat::{SFlag, fstat};
 
 use super::policy::Network;
+use super::stage::{At, Fault, Stage};
 use super::sys;
 
 /// The first interface that holds signals and abstract sockets, which a jail
@@ -45,12 +46,17 @@ pub(super) struct Spot {
 }
 
 /// Makes the rules. `least` is the oldest interface that will do.
-pub(super) fn rules(spots: &[Spot], network: Network, least: u32) -> io::Result<RulesetCreated> {
-    let number = sys::landlock_abi()?;
+pub(super) fn rules(spots: &[Spot], network: Network, least: u32) -> Result<RulesetCreated, Fault> {
+    let number = sys::landlock_abi().at(Stage::Landlock, "asking for its interface")?;
     if number < least {
-        return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+        let old = io::Error::from_raw_os_error(libc::EOPNOTSUPP);
+        let detail = format!("interface {least} is needed and this kernel has {number}");
+        return Err(Fault::new(Stage::Landlock, &old, detail));
     }
-    let abi = known(number);
+    make(spots, network, known(number)).at(Stage::Landlock, "making the rules")
+}
+
+fn make(spots: &[Spot], network: Network, abi: ABI) -> io::Result<RulesetCreated> {
     let mut ruleset = Ruleset::default()
         // Whatever this kernel has is taken in full, or the start ends here.
         .set_compatibility(CompatLevel::HardRequirement)
@@ -74,6 +80,20 @@ pub(super) fn rules(spots: &[Spot], network: Network, least: u32) -> io::Result<
 pub(super) fn enter(rules: &RulesetCreated) -> io::Result<()> {
     let status = rules.try_clone()?.restrict_self().map_err(io::Error::other)?;
     match status.ruleset {
+        RulesetStatus::FullyEnforced => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    }
+}
+
+/// Puts this process, and all that it will start, where it can send no signal to
+/// those who had the rules before it.
+pub(super) fn step_below() -> io::Result<()> {
+    let created = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .scope(Scope::Signal)
+        .and_then(|ruleset| ruleset.create())
+        .map_err(io::Error::other)?;
+    match created.restrict_self().map_err(io::Error::other)?.ruleset {
         RulesetStatus::FullyEnforced => Ok(()),
         _ => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
     }

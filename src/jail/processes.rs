@@ -1,14 +1,15 @@
 //! The processes of a jail, as the warden's own `/proc` lists them.
 
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::Mode;
-use nix::unistd::{Pid, read};
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, fstatat};
+use nix::unistd::{Pid, Uid, read};
 
 /// One process, as it was when it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,28 @@ impl Processes {
     /// All processes. One that ends while we look may or may not be among them.
     pub(super) fn all(&self) -> io::Result<Vec<Process>> {
         Ok(self.pids()?.into_iter().filter_map(|pid| self.look_at(pid)).collect())
+    }
+
+    /// How many tasks a user has, as far as `/proc` says whose they are.
+    pub(super) fn of_user(&self, user: Uid) -> io::Result<u64> {
+        let owner = |pid: Pid| fstatat(&self.0, pid.to_string().as_str(), AtFlags::empty());
+        let theirs = |pid: &Pid| owner(*pid).is_ok_and(|stat| stat.st_uid == user.as_raw());
+        let pids = self.pids()?.into_iter().filter(theirs);
+        Ok(pids.filter_map(|pid| self.look_at(pid)).map(|process| process.threads).sum())
+    }
+
+    /// All that descend from `root` by a line that leads through none of `not`.
+    pub(super) fn below(&self, root: Pid, not: &[Pid]) -> io::Result<Vec<Pid>> {
+        let all = self.all()?;
+        let parents: HashMap<Pid, Pid> = all.iter().map(|one| (one.pid, one.parent)).collect();
+        let is_below = |pid: &Pid| {
+            let line = std::iter::successors(Some(*pid), |pid| parents.get(pid).copied());
+            // As many steps as there are processes, in case two of them swapped
+            // numbers while we looked.
+            let mut line = line.take(all.len() + 1);
+            *pid != root && line.find(|pid| *pid == root || not.contains(pid)) == Some(root)
+        };
+        Ok(all.iter().map(|process| process.pid).filter(is_below).collect())
     }
 
     pub(super) fn pids(&self) -> io::Result<Vec<Pid>> {
@@ -127,6 +150,20 @@ mod tests {
         for garbage in ["", "42", "42 (cat)", "42 (cat) S", "42 (cat) S x y z"] {
             assert_eq!(parse(Pid::from_raw(42), garbage.as_bytes()), None, "{garbage:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_leads_through_somebody_else_is_not_followed() {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let pid = Pid::from_raw(child.id().try_into().unwrap());
+        let (this, processes) = (nix::unistd::getpid(), Processes::open().unwrap());
+        let below = |not: &[Pid]| processes.below(this, not).unwrap();
+        assert!(below(&[]).contains(&pid) && !below(&[]).contains(&this));
+        assert!(!below(&[pid]).contains(&pid));
+        assert!(processes.below(pid, &[]).unwrap().is_empty());
+        assert!(2 <= processes.of_user(nix::unistd::getuid()).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

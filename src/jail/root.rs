@@ -246,6 +246,19 @@ pub(super) fn mount_processes() -> io::Result<()> {
     Ok(mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>)?)
 }
 
+/// A `/proc` of the jail that can be written to, for its warden alone: no path
+/// leads to it.
+pub(super) fn processes_to_write() -> Result<OwnedFd, Fault> {
+    sys::new_filesystem(c"proc", &[], NOSUID | NODEV | NOEXEC)
+        .at(Stage::Processes, "making one for the warden")
+}
+
+/// The same where there is but the host's.
+pub(super) fn processes_of_host() -> Result<OwnedFd, Fault> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(AT_FDCWD, "/proc", flags, Mode::empty()).at(Stage::Processes, "opening the host's")
+}
+
 /// The places of a jail that has no root of its own: the same names as outside.
 pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
     let mut spots = Vec::new();

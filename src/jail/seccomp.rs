@@ -89,12 +89,16 @@ fn allowed(kind: Kind) -> Rules {
     groups.push(OLD_SPELLINGS);
     match kind.strength {
         // With mounts, what a jail may not change is read-only.
-        Strength::Namespaces => groups.push(FILE_ATTRIBUTES),
-        // Landlock has no say over owners, modes and times, so nobody has any.
+        Strength::Namespaces => groups.extend([FILE_ATTRIBUTES, WATCHING_FILES, OTHERS_TURNS]),
+        // Landlock has no say over owners, modes, times and watches of files, nor
+        // over who of a user gets his turn when; so nobody has any.
         Strength::Landlock => {}
     }
     if kind.counted {
-        groups.push(MEMORY_OF_NO_PROCESS);
+        groups.push(MEMORY_BY_DESCRIPTOR);
+        if kind.strength == Strength::Namespaces {
+            groups.push(MEMORY_BY_KEY);
+        }
     }
     let plain = groups.into_iter().flatten().map(|call| (*call, Verdict::Allow));
     plain
@@ -126,9 +130,17 @@ fn by_argument(kind: Kind) -> BTreeMap<i64, Vec<Rule>> {
             libc::SYS_personality,
             vec![vec![is(0, 0)], vec![is(0, u32::MAX)], vec![is(0, ADDR_NO_RANDOMIZE)]],
         ),
-        (libc::SYS_socketpair, vec![vec![is(0, bits(libc::AF_UNIX))]]),
-        (libc::SYS_socket, sockets(kind.network)),
+        (libc::SYS_socketpair, socket_pairs(kind.strength)),
+        (libc::SYS_socket, sockets(kind)),
     ]);
+    if kind.strength == Strength::Landlock {
+        // All processes of the user are in sight; of these calls 0 means oneself.
+        rules.extend([
+            (libc::SYS_prlimit64, vec![vec![is(0, 0)]]),
+            (libc::SYS_sched_setaffinity, vec![vec![is(0, 0)]]),
+            (libc::SYS_setpriority, vec![vec![is(0, libc::PRIO_PROCESS), is(1, 0)]]),
+        ]);
+    }
     #[cfg(target_arch = "x86_64")]
     rules.extend([
         (libc::SYS_open, vec![vec![without(1, new_file)], vec![without(2, SET_ID_BITS)]]),
@@ -158,9 +170,26 @@ fn node(mode: u32) -> Vec<Rule> {
         .into()
 }
 
-fn sockets(network: Network) -> Vec<Rule> {
-    let mut rules = vec![vec![is(0, bits(libc::AF_UNIX))]];
-    if network != Network::None {
+/// Pairs that are connected to each other for good. A pair of datagram sockets
+/// can still be connected to any other, which is fine only where no socket of the
+/// host can be named.
+fn socket_pairs(strength: Strength) -> Vec<Rule> {
+    match strength {
+        Strength::Namespaces => vec![vec![is(0, bits(libc::AF_UNIX))]],
+        Strength::Landlock => [libc::SOCK_STREAM, libc::SOCK_SEQPACKET]
+            .map(|kind| vec![is(0, bits(libc::AF_UNIX)), masked(1, 0xf, bits(kind))])
+            .into(),
+    }
+}
+
+fn sockets(kind: Kind) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    if kind.strength == Strength::Namespaces {
+        // Elsewhere every socket file of the host could be connected to: few
+        // kernels have a Landlock that rules over it.
+        rules.push(vec![is(0, bits(libc::AF_UNIX))]);
+    }
+    if kind.network != Network::None {
         for family in [libc::AF_INET, libc::AF_INET6] {
             // Only what a client or server of our day speaks: no SCTP, no MPTCP
             // (which Landlock's rules on TCP do not see), nothing raw.
@@ -219,8 +248,14 @@ const FILES: &[i64] = &[
     libc::SYS_symlinkat, libc::SYS_readlinkat, libc::SYS_umask, libc::SYS_statfs, libc::SYS_fstatfs,
     libc::SYS_copy_file_range, libc::SYS_sendfile, libc::SYS_splice, libc::SYS_tee,
     libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr, libc::SYS_listxattr,
-    libc::SYS_llistxattr, libc::SYS_flistxattr, libc::SYS_inotify_init1, libc::SYS_inotify_add_watch,
-    libc::SYS_inotify_rm_watch,
+    libc::SYS_llistxattr, libc::SYS_flistxattr,
+];
+
+/// Hearing of what others do to files.
+#[rustfmt::skip]
+const WATCHING_FILES: &[i64] = &[
+    libc::SYS_inotify_init1, libc::SYS_inotify_add_watch, libc::SYS_inotify_rm_watch,
+    #[cfg(target_arch = "x86_64")] libc::SYS_inotify_init,
 ];
 
 /// Owner, times and attributes. Modes are told apart by their argument.
@@ -247,9 +282,12 @@ const MEMORY: &[i64] = &[
 ];
 
 /// Memory that belongs to no process, so that only a cgroup can count it.
+const MEMORY_BY_DESCRIPTOR: &[i64] = &[libc::SYS_memfd_create];
+
+/// The same, found by a key that counts in the whole ipc namespace.
 #[rustfmt::skip]
-const MEMORY_OF_NO_PROCESS: &[i64] = &[
-    libc::SYS_memfd_create, libc::SYS_shmget, libc::SYS_shmat, libc::SYS_shmctl, libc::SYS_shmdt,
+const MEMORY_BY_KEY: &[i64] = &[
+    libc::SYS_shmget, libc::SYS_shmat, libc::SYS_shmctl, libc::SYS_shmdt,
     libc::SYS_semget, libc::SYS_semop, libc::SYS_semctl, libc::SYS_semtimedop,
     libc::SYS_msgget, libc::SYS_msgsnd, libc::SYS_msgrcv, libc::SYS_msgctl,
 ];
@@ -267,15 +305,22 @@ const PROCESSES: &[i64] = &[
     libc::SYS_setpgid, libc::SYS_getsid, libc::SYS_setsid, libc::SYS_set_tid_address,
     libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_rseq, libc::SYS_prctl,
     libc::SYS_capget, libc::SYS_capset, libc::SYS_getrlimit, libc::SYS_setrlimit,
-    libc::SYS_prlimit64, libc::SYS_getrusage, libc::SYS_getpriority, libc::SYS_setpriority,
-    libc::SYS_sched_yield, libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity,
-    libc::SYS_sched_getparam, libc::SYS_sched_getscheduler, libc::SYS_sched_setscheduler,
-    libc::SYS_sched_setparam, libc::SYS_sched_getattr, libc::SYS_sched_setattr,
+    libc::SYS_getrusage, libc::SYS_getpriority,
+    libc::SYS_sched_yield, libc::SYS_sched_getaffinity,
+    libc::SYS_sched_getparam, libc::SYS_sched_getscheduler, libc::SYS_sched_getattr,
     libc::SYS_sched_get_priority_max, libc::SYS_sched_get_priority_min,
-    libc::SYS_sched_rr_get_interval, libc::SYS_ioprio_get, libc::SYS_ioprio_set, libc::SYS_getcpu,
+    libc::SYS_sched_rr_get_interval, libc::SYS_ioprio_get, libc::SYS_getcpu,
     libc::SYS_uname, libc::SYS_sysinfo, libc::SYS_times, libc::SYS_getrandom,
     libc::SYS_restart_syscall,
     #[cfg(target_arch = "x86_64")] libc::SYS_arch_prctl,
+];
+
+/// Limits and turns of any process that the caller can name.
+#[rustfmt::skip]
+const OTHERS_TURNS: &[i64] = &[
+    libc::SYS_prlimit64, libc::SYS_setpriority, libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler, libc::SYS_sched_setparam, libc::SYS_sched_setattr,
+    libc::SYS_ioprio_set,
 ];
 
 /// Signals, clocks and timers.
@@ -325,5 +370,5 @@ const OLD_SPELLINGS: &[i64] = &[
     libc::SYS_getdents, libc::SYS_rename, libc::SYS_mkdir, libc::SYS_rmdir, libc::SYS_link,
     libc::SYS_unlink, libc::SYS_symlink, libc::SYS_readlink, libc::SYS_time, libc::SYS_poll,
     libc::SYS_epoll_create, libc::SYS_epoll_wait, libc::SYS_eventfd, libc::SYS_signalfd,
-    libc::SYS_inotify_init, libc::SYS_getpgrp,
+    libc::SYS_getpgrp,
 ];

@@ -82,7 +82,12 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {}", self.stage.layer(), self.detail, self.errno().desc())
+        write!(f, "{}: {}", self.stage.layer(), self.detail)?;
+        match self.errno() {
+            // What it means here is said already, in words that fit better.
+            Errno::EOPNOTSUPP => Ok(()),
+            errno => write!(f, ": {}", errno.desc()),
+        }
     }
 }
 

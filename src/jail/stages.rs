@@ -23,9 +23,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use ::landlock::RulesetCreated;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
 use super::identity::{self, Who};
@@ -33,10 +35,12 @@ use super::landlock::{self, ABI_WITH_SCOPES, Use};
 use super::network;
 use super::plan::{HOSTNAME, Plan};
 use super::policy::{Network, Strength};
+use super::processes::Processes;
 use super::root::{self, Root};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Capabilities};
+use super::watch::Counter;
 use crate::config::limits::Limit;
 
 /// What each command of a finished jail is locked in with.
@@ -53,6 +57,10 @@ pub(super) struct Locks {
     pub(super) cpu_s: u64,
     /// The directories of the host that it may write to.
     pub(super) grows: Vec<OwnedFd>,
+    /// What a first process looks at before it says that nothing happened.
+    pub(super) counters: Vec<Counter>,
+    /// A `/proc` in which a first process can make itself the one to be killed.
+    scores: OwnedFd,
 }
 
 /// What a warden keeps: it makes namespaces, mounts `/proc`, empties the bounding
@@ -78,14 +86,15 @@ pub(super) fn build(
     filters: Filters,
     counted: bool,
 ) -> Result<Locks, Fault> {
-    let spots = match plan.strength {
+    let (spots, scores) = match plan.strength {
         Strength::Namespaces => {
             network::raise(plan.network)?;
             let (root, spots) = Root::new(plan)?.furnish(plan, sources)?;
+            let scores = root::processes_to_write()?;
             root.enter()?;
-            spots
+            (spots, scores)
         }
-        Strength::Landlock => root::open_spots(plan)?,
+        Strength::Landlock => (root::open_spots(plan)?, root::processes_of_host()?),
     };
     let least = match (plan.strength, plan.network) {
         (Strength::Namespaces, Network::None | Network::Loopback) => 1,
@@ -93,17 +102,17 @@ pub(super) fn build(
         // abstract sockets in.
         (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
     };
-    let rules =
-        landlock::rules(&spots, plan.network, least).at(Stage::Landlock, "making the rules")?;
+    let rules = landlock::rules(&spots, plan.network, least)?;
     let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
     let grows = grows.collect();
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
-    let keep = match plan.strength {
-        Strength::Namespaces => WARDEN,
-        Strength::Landlock => Capabilities::default(),
+    let (left, keep) = match plan.strength {
+        Strength::Namespaces => (Capabilities::ALL, WARDEN),
+        // An ordinary user has none, and so none by which the bounding set could
+        // be emptied; without new privileges nothing can be got out of it.
+        Strength::Landlock => (Capabilities::default(), Capabilities::default()),
     };
-    sys::keep_capabilities(Capabilities::ALL, keep)
-        .at(Stage::Capabilities, "giving up those of the jail")?;
+    sys::keep_capabilities(left, keep).at(Stage::Capabilities, "giving up those of the jail")?;
     // Nobody of the same user may look into the warden's memory.
     prctl::set_dumpable(false).at(Stage::Capabilities, "hiding the warden's memory")?;
     filters.hold_jail().at(Stage::Seccomp, "installing the list")?;
@@ -112,9 +121,12 @@ pub(super) fn build(
         kept: keep,
         rules,
         filters,
-        rlimits: rlimits(plan, counted),
-        cpu_s: plan.limits.get(Limit::Cpu),
+        rlimits: rlimits(plan, counted).at(Stage::Limits, "counting the user's processes")?,
+        // The watch is to be the first to see it, for the kernel only kills.
+        cpu_s: plan.limits.get(Limit::Cpu) + CPU_SLACK_S,
         grows,
+        counters: Vec::new(),
+        scores,
     })
 }
 
@@ -122,11 +134,18 @@ pub(super) fn build(
 /// start. Afterwards it can do no more than the command it is for.
 pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::CommandNamespaces, "dying with the warden")?;
-    if locks.strength == Strength::Namespaces {
-        root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+    match locks.strength {
+        Strength::Namespaces => {
+            root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
+        }
+        // Without a pid namespace orphans would come to the warden at once, which
+        // could not tell whose they were.
+        Strength::Landlock => prctl::set_child_subreaper(true)
+            .at(Stage::CommandNamespaces, "adopting the command's orphans")?,
     }
+    volunteer(&locks.scores).at(Stage::Limits, "being killed before the warden is")?;
     for (resource, value) in &locks.rlimits {
-        setrlimit(*resource, *value, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
+        lower(*resource, *value).at(Stage::Limits, format!("setting {resource:?}"))?;
     }
     // The warden's bounding set is the most that is left to give up here.
     sys::keep_capabilities(locks.kept, Capabilities::default())
@@ -135,9 +154,28 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     locks.filters.hold_command().at(Stage::Seccomp, "installing the command's filter")
 }
 
+/// Lowers a limit to `value`, or leaves it where the host has it lower already.
+pub(super) fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
+}
+
+/// When memory runs out, of the jail or of the host, the kernel looks for somebody
+/// to kill. It shall find a command, and neither the warden, which has to tell of
+/// it, nor somebody of the host's.
+fn volunteer(scores: &OwnedFd) -> io::Result<()> {
+    const FIRST_OF_ALL: &[u8] = b"1000";
+    // What belongs to a process is its own to change only while it may be dumped.
+    prctl::set_dumpable(true)?;
+    let file = openat(scores, "self/oom_score_adj", OFlag::O_WRONLY, Mode::empty())?;
+    unistd::write(&file, FIRST_OF_ALL)?;
+    Ok(prctl::set_dumpable(false)?)
+}
+
 /// What the kernel holds each process to. What adds up over processes is held by
 /// a cgroup or by the warden's watch.
-fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
+fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     let mut list = vec![
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
@@ -146,18 +184,31 @@ fn rlimits(plan: &Plan, counted: bool) -> Vec<(Resource, u64)> {
         (Resource::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX),
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
     ];
-    if plan.strength == Strength::Namespaces {
-        // Counted per user namespace, so this is a limit on the jail.
-        list.push((Resource::RLIMIT_NPROC, plan.limits.get(Limit::Processes)));
+    let processes = plan.limits.get(Limit::Processes);
+    match plan.strength {
+        // Counted per user namespace, so this is a limit on the jail. Where a
+        // cgroup counts too it must be the first to refuse, for it takes note.
+        Strength::Namespaces => {
+            let slack = if counted { PROCESSES_SLACK } else { 0 };
+            list.push((Resource::RLIMIT_NPROC, processes + slack));
+        }
+        // Counted with all that the user runs besides. Only the watch knows which
+        // are the jail's; this is what stops a bomb between two of its looks.
+        Strength::Landlock => {
+            let others = Processes::open()?.of_user(unistd::getuid())?;
+            list.push((Resource::RLIMIT_NPROC, others.saturating_add(processes)));
+        }
     }
     if !counted {
         // A process that asks for more than the whole jail may have is told no
         // at once; what several have together is up to the watch.
         list.push((Resource::RLIMIT_DATA, plan.bytes(Limit::Memory)));
     }
-    list
+    Ok(list)
 }
 
+const CPU_SLACK_S: u64 = 1;
+const PROCESSES_SLACK: u64 = 16;
 const SIGNALS_PENDING_MAX: u64 = 4_096;
 const LOCKED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 

@@ -109,6 +109,20 @@ pub(super) fn collect_child() -> io::Result<Option<(Pid, Died)>> {
     Ok((pid != 0).then_some((Pid::from_raw(pid), died)))
 }
 
+/// Collects children until there is none left.
+pub(super) fn wait_for_children() -> io::Result<()> {
+    loop {
+        // SAFETY: without a status the kernel fills nothing.
+        if let Err(error) = answer(unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) }.into()) {
+            match error.raw_os_error() {
+                Some(libc::ECHILD) => return Ok(()),
+                Some(libc::EINTR) => {}
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
 /// Ends this process at once: no destructor, no buffer flushed twice.
 pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit never returns and touches no memory.

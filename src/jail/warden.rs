@@ -3,7 +3,8 @@
 //!
 //! It is the first process of the jail's pid namespace, so nothing in the jail
 //! outlives it; and it ends when its host does, for then its socket says so. Its
-//! host's death is thus the death of everything in the jail.
+//! host's death is thus the death of everything in the jail. Where there are no
+//! namespaces it adopts what the jail leaves behind, and ends it by hand.
 //!
 //! It never reads what commands write: their streams go straight to the host.
 
@@ -19,7 +20,7 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::{Pid, getpid, pipe2};
 
 use super::command::{self, Go, REPORT_BYTES, Report};
 use super::policy::Strength;
@@ -90,21 +91,14 @@ pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Resul
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let ended = SignalFd::with_flags(&children, flags)?;
     let mut warden = Warden { channel, locks, watch, running: Vec::new(), spare: None };
-    warden.prepare();
-    loop {
-        let ready = warden.wait(&ended)?;
-        if ready.child {
-            while let Ok(Some(_)) = ended.read_signal() {}
-            warden.collect();
-        }
-        for at in ready.controls {
-            warden.obey(at);
-        }
-        warden.enforce();
-        if ready.host && !warden.start_next()? {
-            return Ok(());
-        }
+    let outcome = warden.work(&ended);
+    if locks.strength == Strength::Landlock {
+        // No namespace ends with this process and takes them along.
+        warden.running.clear();
+        warden.spare = None;
+        warden.end_strays();
     }
+    outcome
 }
 
 #[derive(Debug)]
@@ -126,6 +120,25 @@ struct Ready {
 }
 
 impl Warden<'_> {
+    /// The loop, until the host is gone.
+    fn work(&mut self, ended: &SignalFd) -> io::Result<()> {
+        self.prepare();
+        loop {
+            let ready = self.wait(ended)?;
+            if ready.child {
+                while let Ok(Some(_)) = ended.read_signal() {}
+                self.collect();
+            }
+            for at in ready.controls {
+                self.obey(at);
+            }
+            self.enforce();
+            if ready.host && !self.start_next()? {
+                return Ok(());
+            }
+        }
+    }
+
     fn wait(&self, ended: &SignalFd) -> io::Result<Ready> {
         let mut polled: Vec<_> = [self.channel.as_fd(), ended.as_fd()]
             .into_iter()
@@ -308,32 +321,70 @@ impl Warden<'_> {
         }
     }
 
-    /// Collects the first processes that ended; by then the kernel has ended all
-    /// that they had left.
+    /// Collects the first processes that ended, and tells of them when all that
+    /// they had left has ended too.
     fn collect(&mut self) {
-        while let Ok(Some((pid, died))) = sys::collect_child() {
-            self.watch.measured(pid, died);
-            if self.spare.as_ref().is_some_and(|spare| spare.first == pid) {
-                self.spare = None;
-            }
-            let Some(at) = self.running.iter().position(|command| command.first == pid) else {
-                continue;
-            };
-            let command = self.running.swap_remove(at);
-            let counted = self.watch.ended(pid, !command.is_hands());
+        let mut ended = self.collect_ended();
+        if self.locks.strength == Strength::Landlock && !ended.is_empty() {
+            ended.extend(self.end_strays());
+        }
+        for command in ended {
+            let counted = self.watch.ended(command.first, !command.is_hands());
             let report = read_report(&command.report);
-            let status = match report {
-                Some(report) => report.status,
-                None if command.is_hands() => died.into(),
-                None => Status::Killed(KILLED),
-            };
+            let status = report.map_or(Status::Killed(KILLED), |report| report.status);
             let passed = command.passed.or_else(|| self.watch.explain(status));
             let cpu_ms = report.map_or(counted, |report| report.cpu_ms);
             // A host that is gone does not care.
             let _ = command.control.send(&FromCommand::Ended(End { status, passed, cpu_ms }), &[]);
         }
     }
+
+    /// The commands whose first process ended, taken out of those that run. In a
+    /// pid namespace the kernel has by then ended all that it had left.
+    fn collect_ended(&mut self) -> Vec<Running> {
+        let mut ended = Vec::new();
+        while let Ok(Some((pid, died))) = sys::collect_child() {
+            self.watch.measured(pid, died);
+            if self.spare.as_ref().is_some_and(|spare| spare.first == pid) {
+                self.spare = None;
+            }
+            let at = self.running.iter().position(|command| command.first == pid);
+            ended.extend(at.map(|at| self.running.swap_remove(at)));
+        }
+        ended
+    }
+
+    /// Without a pid namespace: ends whatever descends from this process and
+    /// belongs to no command that runs, until there is nothing left of it. What
+    /// lost its parent has come to this process, so nothing gets out of sight;
+    /// and what is forked meanwhile is found by the next look.
+    fn end_strays(&mut self) -> Vec<Running> {
+        let mut ended = Vec::new();
+        loop {
+            let spare = self.spare.iter().map(|spare| spare.first);
+            let known: Vec<_> = self
+                .running
+                .iter()
+                .map(|command| command.first)
+                .chain(spare)
+                .chain(self.watch.measuring())
+                .collect();
+            // A /proc that cannot be read for once is read again.
+            let strays = self.watch.processes().below(getpid(), &known);
+            if strays.as_ref().is_ok_and(Vec::is_empty) {
+                return ended;
+            }
+            for stray in strays.into_iter().flatten() {
+                let _ = kill(stray, Signal::SIGKILL);
+            }
+            ended.extend(self.collect_ended());
+            std::thread::sleep(STRAYS_TRY);
+        }
+    }
 }
+
+/// How long a process that was killed is given to be gone.
+const STRAYS_TRY: Duration = Duration::from_micros(200);
 
 const KILLED: u8 = 9;
 

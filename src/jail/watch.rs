@@ -193,13 +193,15 @@ impl Watch {
     }
 
     fn summed(&self, all: &[Process]) -> Vec<PassedLimit> {
-        if self.means != Means::RlimitsAndWatch {
-            return Vec::new();
-        }
         let mut passed = Vec::new();
+        // Whoever refuses the next one, a cgroup or an rlimit, only the latter does
+        // not tell.
         let tasks: u64 = self.last.values().map(|sums| sums.tasks).sum();
         if self.limits.get(Limit::Processes) <= tasks + OWN_TASKS_MAX {
             passed.push(PassedLimit::Processes);
+        }
+        if self.means != Means::RlimitsAndWatch {
+            return passed;
         }
         let memory_bytes: u64 = self.last.values().map(|sums| sums.memory_bytes).sum();
         let limit_bytes = self.limits.get(Limit::Memory).saturating_mul(MIB);
@@ -223,7 +225,7 @@ impl Watch {
         Passed { limit, value: self.limits.get(limit.limit()) }
     }
 
-    /// Which limit a program ran into that ended by itself so.
+    /// Which limit a program ran into that ended so, before anybody looked.
     pub(super) fn explain(&mut self, status: Status) -> Option<Passed> {
         let limit = match status {
             Status::Killed(signal) if i32::from(signal) == libc::SIGXCPU => PassedLimit::Cpu,
@@ -231,9 +233,24 @@ impl Watch {
             Status::Killed(signal) if i32::from(signal) == libc::SIGKILL => {
                 self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
             }
+            // Its own end was in order, but one that it had started was killed. With
+            // several commands only the next look can tell whose that was.
+            Status::Exited(_) if self.running == 0 => {
+                self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
+            }
             _ => return None,
         };
         Some(self.passed(limit))
+    }
+
+    /// The child that measures the disk, if one does.
+    pub(super) fn measuring(&self) -> Option<Pid> {
+        self.growth.child()
+    }
+
+    /// The processes in sight.
+    pub(super) fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     /// A child that measured the disk ended, if this is the one.
@@ -243,12 +260,19 @@ impl Watch {
 }
 
 const MIB: u64 = 1024 * 1024;
-/// The warden itself, which the kernel counts too.
-const OWN_TASKS_MAX: u64 = 1;
+/// Whom the kernel counts too: the warden, the first process of the command to
+/// come, and who measures the disk.
+const OWN_TASKS_MAX: u64 = 3;
 const COUNTER_BYTES_MAX: usize = 512;
 
 impl Counter {
-    fn read(&self) -> io::Result<u64> {
+    /// Another descriptor of the same file.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        let Self { file, key, limit, seen } = self;
+        Ok(Self { file: file.try_clone()?, key, limit: *limit, seen: *seen })
+    }
+
+    pub(super) fn read(&self) -> io::Result<u64> {
         let mut buffer = [0; COUNTER_BYTES_MAX];
         let length = loop {
             match pread(&self.file, &mut buffer, 0) {

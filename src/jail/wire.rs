@@ -45,7 +45,8 @@ const TO_JAIL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A packet above this goes as a file, since a socket's buffer bounds a packet.
 const PACKET_BYTES_MAX: usize = 16 * 1024;
 /// The most that comes along with one message: the trees of a plan, of which the
-/// kernel takes 253 at once.
+/// kernel takes 253 at once. A jail that sends all 253 finds room for them too:
+/// of those that do not fit, some would be open here, and nobody could close them.
 const DESCRIPTORS_MAX: usize = 252;
 
 /// Host to zygote. Comes with the warden's end of its socket.

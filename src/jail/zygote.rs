@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::stat::stat;
 use nix::unistd::setsid;
@@ -56,6 +57,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     // Wardens end by themselves, and nobody here asks how.
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
     sys::set_action(Signal::SIGCHLD, &ignore)?;
+    let _ = prctl::set_name(c"casefile-zygote");
     // A terminal's ^C is for the host, which decides what it means.
     let _ = setsid();
     let who = Who::myself();
@@ -91,9 +93,11 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         next = ahead.then(|| Make::of(&plan));
     }
     zygote.blank = None;
-    // The wardens have seen the host go too, and their cgroups empty now.
+    // The wardens have seen the host go too, and end what they started; they
+    // would die with this process before they are done.
     for _ in 0..LEAVE_TRIES_MAX {
-        if zygote.cgroups.remove_unused() {
+        let alone = sys::collect_child().is_err();
+        if zygote.cgroups.remove_unused() && alone {
             break;
         }
         std::thread::sleep(LEAVE_TRY);

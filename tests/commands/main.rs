@@ -15,6 +15,7 @@ mod config;
 mod front;
 mod harness;
 mod hostile_config;
+mod landlock;
 mod policy;
 mod rm;
 mod trust;

@@ -65,6 +65,7 @@ impl World {
         let dir = tempfile::Builder::new().prefix("casefile-test-").tempdir().unwrap();
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let world = Self { dir, user };
+        world.give(world.dir.path());
         for name in ["home", "state", "work"] {
             std::fs::create_dir(world.path(name)).unwrap();
             world.give(&world.path(name));
@@ -245,15 +246,20 @@ impl fmt::Debug for Outcome {
     }
 }
 
-/// The program under test, where an ordinary user can start it too.
+/// The program under test, where an ordinary user can start it too: a checkout
+/// below root's home cannot be entered by anybody else.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| reachable(Path::new(env!("CARGO_BIN_EXE_casefile"))))
+    BINARY.get_or_init(|| for_everybody(Path::new(env!("CARGO_BIN_EXE_casefile"))))
 }
 
-/// A program that was built, where an ordinary user can start it too: a checkout
-/// below root's home cannot be entered by anybody else.
-pub fn reachable(built: &Path) -> PathBuf {
+/// The program that is running now, where an ordinary user can start it too.
+pub fn this_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| for_everybody(&std::env::current_exe().unwrap()))
+}
+
+fn for_everybody(built: &Path) -> PathBuf {
     let open = |dir: &Path| dir.metadata().is_ok_and(|dir| dir.permissions().mode() & 1 == 1);
     if am_root() && !built.ancestors().all(open) { shared_copy(built) } else { built.to_owned() }
 }

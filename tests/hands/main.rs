@@ -22,7 +22,7 @@ mod searching;
 mod words;
 mod writing;
 
-use common::{User, World, am_root, binary, reachable};
+use common::{User, World, am_root, binary, this_program};
 
 #[test]
 fn all_of_this_holds_for_an_ordinary_user() {
@@ -30,7 +30,7 @@ fn all_of_this_holds_for_an_ordinary_user() {
         return;
     }
     let world = World::of(User::Ordinary);
-    let mut command = world.program(reachable(&std::env::current_exe().unwrap()));
+    let mut command = world.program(this_program());
     command.env(ground::PROGRAM, binary()).env("TMPDIR", world.path("work"));
     let outcome = world.finish(command).success();
     assert!(outcome.stdout.contains("test result: ok"), "{outcome}");

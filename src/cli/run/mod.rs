@@ -1,6 +1,7 @@
 //! `casefile run`: one command in a jail of its own.
 
 mod pump;
+mod scratch;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::jail::policy::{Library, Mode, Mount, Policy, Strength, Verdict};
 use crate::jail::wire::{End, Means, Passed, Spec, Status, WallKey};
 use crate::jail::{JailError, Zygote};
 use pump::Done;
+use scratch::Scratch;
 
 /// Run one command in a jail
 ///
@@ -99,7 +101,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         Strength::Namespaces => None,
         Strength::Landlock => Some(Scratch::make().map_err(|error| jail(JailError::Start(error)))?),
     };
-    let home = scratch.as_ref().map_or(PathBuf::from(HOME), |scratch| scratch.0.path().to_owned());
+    let home = scratch.as_ref().map_or(PathBuf::from(HOME), |scratch| scratch.path().to_owned());
     let wanted = crate::jail::plan::Wanted {
         strength: policy.least.value,
         network: policy.network.value,
@@ -148,7 +150,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         let timeout = wall == passed.limit.limit();
         Failure::user(RunError::Passed { passed, means: opened.means(), timeout }).report();
     }
-    Ok(exit_code(end.status))
+    Ok(exit_code(&end))
 }
 
 fn jail(error: JailError) -> Failure {
@@ -166,10 +168,13 @@ fn not_started(error: JailError) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(code))
 }
 
-fn exit_code(status: Status) -> ExitCode {
-    ExitCode::from(match status {
-        Status::Exited(code) => code,
-        Status::Killed(signal) => 128 | signal,
+fn exit_code(end: &End) -> ExitCode {
+    const KILLED: u8 = 128 | 9;
+    ExitCode::from(match (end.status, end.passed) {
+        // It was as good as ended: what it did or printed is not all there is.
+        (Status::Exited(0), Some(_)) => KILLED,
+        (Status::Exited(code), _) => code,
+        (Status::Killed(signal), _) => 128 | signal,
     })
 }
 
@@ -216,18 +221,6 @@ fn environment(policy: &Policy, around: &Surroundings, home: &Path) -> Vec<Vec<u
     vars.into_iter()
         .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
         .collect()
-}
-
-/// Home and temporary directory of a jail that has no filesystem of its own.
-#[derive(Debug)]
-struct Scratch(tempfile::TempDir);
-
-impl Scratch {
-    fn make() -> std::io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("casefile-").tempdir()?;
-        crate::jail::give_to_jail(dir.path())?;
-        Ok(Self(dir))
-    }
 }
 
 /// What `--report` writes.

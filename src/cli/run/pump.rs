@@ -97,14 +97,16 @@ pub(super) fn carry(
         let printed = flows[1].carried + flows[2].carried;
         if over.is_none() && output_bytes_max < printed {
             over = Some(Passed { limit: PassedLimit::Output, value: output_limit });
-            running.cancel()?;
+            // It may have ended by itself in the meantime.
+            let _ = running.cancel();
             // What it had still in its pipes is beyond the limit too.
             flows.iter_mut().for_each(Flow::close);
         }
     }
 }
 
-fn wait(talk: &mut Talk<'_>, flows: &mut [Flow<'_>]) -> Result<(), Broken> {
+/// Waits until something happens, and takes it in.
+pub(super) fn wait(talk: &mut Talk<'_>, flows: &mut [Flow<'_>]) -> Result<(), Broken> {
     let mut polled = talk.polled();
     let first = polled.len();
     let waits: Vec<_> = flows.iter().map(Flow::waits_for).collect();
@@ -128,7 +130,7 @@ fn wait(talk: &mut Talk<'_>, flows: &mut [Flow<'_>]) -> Result<(), Broken> {
     talk.hear(&spoke[..first])
 }
 
-pub(super) fn await_any(polled: &mut [PollFd<'_>], timeout: PollTimeout) -> Result<(), Broken> {
+fn await_any(polled: &mut [PollFd<'_>], timeout: PollTimeout) -> Result<(), Broken> {
     match poll(polled, timeout) {
         Ok(_) | Err(Errno::EINTR) => Ok(()),
         Err(errno) => Err(errno.into()),
@@ -137,7 +139,7 @@ pub(super) fn await_any(polled: &mut [PollFd<'_>], timeout: PollTimeout) -> Resu
 
 /// One end of a flow: ours to close, or the caller's.
 #[derive(Debug)]
-enum Side<'a> {
+pub(super) enum Side<'a> {
     Owned(OwnedFd),
     Borrowed(BorrowedFd<'a>),
 }
@@ -153,7 +155,7 @@ impl AsFd for Side<'_> {
 
 /// Bytes on their way from one descriptor to another.
 #[derive(Debug)]
-struct Flow<'a> {
+pub(super) struct Flow<'a> {
     sides: Option<(Side<'a>, Side<'a>)>,
     buffer: Vec<u8>,
     /// How much of the buffer is out already.
@@ -162,15 +164,15 @@ struct Flow<'a> {
 }
 
 impl<'a> Flow<'a> {
-    fn new(from: Side<'a>, to: Side<'a>) -> Self {
+    pub(super) fn new(from: Side<'a>, to: Side<'a>) -> Self {
         Self { sides: Some((from, to)), buffer: Vec::new(), out: 0, carried: 0 }
     }
 
-    fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.sides.is_none()
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         self.sides = None;
     }
 
@@ -261,7 +263,7 @@ impl<'a> Talk<'a> {
         }
     }
 
-    pub(super) fn polled(&self) -> Vec<PollFd<'a>> {
+    fn polled(&self) -> Vec<PollFd<'a>> {
         let mut polled = vec![PollFd::new(self.signals.0.as_fd(), PollFlags::POLLIN)];
         if self.done.is_none() {
             polled.push(PollFd::new(self.running.as_fd(), PollFlags::POLLIN));
@@ -269,7 +271,7 @@ impl<'a> Talk<'a> {
         polled
     }
 
-    pub(super) fn timeout(&self) -> PollTimeout {
+    fn timeout(&self) -> PollTimeout {
         self.deadline.map_or(PollTimeout::NONE, |deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
             PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
@@ -277,13 +279,13 @@ impl<'a> Talk<'a> {
     }
 
     /// Takes in what [`Talk::polled`] said is there.
-    pub(super) fn hear(&mut self, spoke: &[bool]) -> Result<(), Broken> {
+    fn hear(&mut self, spoke: &[bool]) -> Result<(), Broken> {
         if spoke.first() == Some(&true) {
             self.pass_signals_on()?;
         }
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.deadline = None;
-            self.running.cancel()?;
+            let _ = self.running.cancel();
         }
         if spoke.get(1) == Some(&true) {
             match self.running.news()? {

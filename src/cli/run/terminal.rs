@@ -3,16 +3,12 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
-use nix::unistd::{read, write};
 
-use super::pump::{Broken, Done, Signals, Talk, await_any};
+use super::pump::{Broken, Done, Flow, Side, Signals, Talk, wait};
 use crate::jail::wire::Spec;
 use crate::jail::{Jail, Streams, set_terminal_size, terminal_size};
-
-const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Rows and columns, if a person sits at both ends.
 #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
@@ -29,64 +25,39 @@ pub(super) fn converse(jail: &Jail, spec: &Spec) -> Result<Done, Broken> {
     let (keys, screen) = (io::stdin(), io::stdout());
     let _raw = Raw::enter(keys.as_fd())?;
     let mut talk = Talk::new(&running, &signals);
-    let mut typing = true;
-    loop {
-        let terminal = talk.terminal.take();
-        let mut polled = talk.polled();
-        let first = polled.len();
-        if let Some(terminal) = &terminal {
-            polled.push(PollFd::new(terminal.as_fd(), PollFlags::POLLIN));
-            if typing {
-                polled.push(PollFd::new(keys.as_fd(), PollFlags::POLLIN));
-            }
-        }
-        await_any(&mut polled, talk.timeout())?;
-        let spoke: Vec<bool> = polled.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-        drop(polled);
-        talk.hear(&spoke[..first])?;
-        if let Some(terminal) = terminal {
-            if spoke.get(first) == Some(&true) {
-                // At the end the other side is closed, which reads as an error.
-                copy(terminal.as_fd(), screen.as_fd());
-            }
-            if spoke.get(first + 1) == Some(&true) {
-                typing = copy(keys.as_fd(), terminal.as_fd());
-            }
-            if std::mem::take(&mut talk.window_changed)
-                && let Ok(size) = terminal_size(screen.as_fd())
-            {
-                let _ = set_terminal_size(terminal.as_fd(), size);
-            }
-            if talk.done.is_some() {
-                while copy(terminal.as_fd(), screen.as_fd()) {}
-            }
-            talk.terminal.get_or_insert(terminal);
+    // The terminal comes with the news that the command runs.
+    let terminal = loop {
+        if let Some(terminal) = talk.terminal.take() {
+            break terminal;
         }
         if let Some(done) = talk.done.take() {
             return Ok(done);
         }
-    }
-}
-
-/// Copies what is there. `false` at the end.
-fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
-    let mut buffer = [0; BUFFER_BYTES];
-    let length = loop {
-        match read(from, &mut buffer) {
-            Err(Errno::EINTR) => {}
-            Ok(0) | Err(_) => return false,
-            Ok(length) => break length,
-        }
+        wait(&mut talk, &mut [])?;
     };
-    let mut rest = &buffer[..length];
-    while !rest.is_empty() {
-        match write(to, rest) {
-            Err(Errno::EINTR) => {}
-            Err(_) => return false,
-            Ok(written) => rest = &rest[written..],
+    // A command that does not read must not make casefile wait.
+    fcntl(&terminal, FcntlArg::F_SETFL(OFlag::O_RDWR | OFlag::O_NONBLOCK))?;
+    let mut flows = [
+        Flow::new(Side::Borrowed(keys.as_fd()), Side::Borrowed(terminal.as_fd())),
+        Flow::new(Side::Borrowed(terminal.as_fd()), Side::Borrowed(screen.as_fd())),
+    ];
+    loop {
+        if let Some(done) = talk.done.take() {
+            // Nobody reads what is typed now; the rest is let out to its end, which
+            // reads as an error once the other side is closed.
+            flows[0].close();
+            if flows[1].is_closed() {
+                return Ok(done);
+            }
+            talk.done = Some(done);
+        }
+        wait(&mut talk, &mut flows)?;
+        if std::mem::take(&mut talk.window_changed)
+            && let Ok(size) = terminal_size(screen.as_fd())
+        {
+            let _ = set_terminal_size(terminal.as_fd(), size);
         }
     }
-    true
 }
 
 /// The caller's terminal without a mind of its own, until this is dropped: every

@@ -1,0 +1,236 @@
+//! The library as a server uses it: one process, many jails, many commands at
+//! once, and nothing open afterwards that was not open before.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use casefile::config::limits::{Limit, Limits};
+use casefile::jail::plan::{HOME, Plan, Wanted};
+use casefile::jail::policy::Library;
+use casefile::jail::wire::{Spec, Status, WallKey};
+use casefile::jail::{Jail, JailError, Running, Streams, Zygote};
+
+use crate::Test;
+use crate::common::{User, World};
+use crate::ground::outside;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("api::two_thousand_commands_eight_at_a_time", two_thousand_commands_eight_at_a_time),
+    ("api::two_hundred_jails_at_once", two_hundred_jails_at_once),
+    ("api::a_cancelled_command_is_gone_at_once", a_cancelled_command_is_gone_at_once),
+    ("api::a_dropped_handle_ends_what_it_stood_for", a_dropped_handle_ends_what_it_stood_for),
+];
+
+const COMMANDS: usize = 2_000;
+const THREADS: usize = 8;
+const JAILS: usize = 200;
+const CANCELS: u32 = 50;
+const CANCELLED_MAX: Duration = Duration::from_millis(200);
+
+/// Plays a part of this file as `user`, and holds that it went well.
+#[track_caller]
+fn go(user: User, words: &[&str]) {
+    let world = World::of(user);
+    let outcome = world.finish(outside(&world, &[&["api"], words].concat()));
+    println!("{}", outcome.stdout);
+    let _ = outcome.success();
+}
+
+fn two_thousand_commands_eight_at_a_time(user: User) {
+    go(user, &["commands"]);
+}
+
+fn two_hundred_jails_at_once(user: User) {
+    go(user, &["jails"]);
+}
+
+fn a_cancelled_command_is_gone_at_once(user: User) {
+    go(user, &["cancel"]);
+}
+
+fn a_dropped_handle_ends_what_it_stood_for(user: User) {
+    go(user, &["drop"]);
+}
+
+pub(crate) fn play(words: &[&str]) -> ExitCode {
+    let before = descriptors();
+    match words {
+        ["commands"] => commands(),
+        ["jails"] => jails(),
+        ["cancel"] => cancel(),
+        ["drop"] => drops(),
+        _ => panic!("no such part: {words:?}"),
+    }
+    assert_eq!(descriptors(), before, "descriptors were left open");
+    ExitCode::SUCCESS
+}
+
+fn descriptors() -> BTreeMap<String, String> {
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    let link = |entry: &fs::DirEntry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?));
+    let text = |(number, to): (std::ffi::OsString, std::path::PathBuf)| {
+        (number.to_string_lossy().into_owned(), to.display().to_string())
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| link(&entry).map(text))
+        .filter(|(_, to)| !to.ends_with("/fd"))
+        .collect()
+}
+
+fn plan(change: impl Fn(&mut Limits)) -> Plan {
+    let policy = Library::default().named("offline").unwrap();
+    let mut limits = policy.limits(&Limits::default());
+    change(&mut limits);
+    let shown = policy.shown(Path::new("/"), &[]).unwrap();
+    let (strength, network) = (policy.least.value, policy.network.value);
+    let wanted =
+        Wanted { strength, network, limits: &limits, kept: Vec::new(), shown, scratch: None };
+    Plan::new(&wanted).unwrap()
+}
+
+fn spec(words: &[&str]) -> Spec {
+    Spec {
+        args: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        env: vec![b"PATH=/usr/bin:/bin".to_vec()],
+        cwd: HOME.into(),
+        terminal: None,
+        wall_ms: 60_000,
+        wall_key: WallKey::Wall,
+    }
+}
+
+/// Starts a command whose output is read to its end.
+fn start(jail: &Jail, words: &[&str]) -> (Running, std::io::PipeReader) {
+    let null = fs::File::open("/dev/null").unwrap();
+    let (out, theirs) = std::io::pipe().unwrap();
+    let streams = Streams::Three([null.as_fd(), theirs.as_fd(), theirs.as_fd()]);
+    (jail.start(&spec(words), &streams).unwrap(), out)
+}
+
+#[track_caller]
+fn says(jail: &Jail, script: &str, want: &str) {
+    let (running, mut out) = start(jail, &["sh", "-c", script]);
+    let mut said = String::new();
+    out.read_to_string(&mut said).unwrap();
+    let end = running.wait().unwrap();
+    assert_eq!((said.as_str(), end.status, end.passed), (want, Status::Exited(0), None));
+}
+
+fn commands() {
+    let zygote = Zygote::start().unwrap();
+    let jail = zygote.open(&plan(|_| {})).unwrap();
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let jail = &jail;
+            scope.spawn(move || {
+                for number in 0..COMMANDS / THREADS {
+                    let want = format!("{thread} {number}\n");
+                    says(jail, &format!("echo {thread} {number}"), &want);
+                }
+            });
+        }
+    });
+    println!("{COMMANDS} commands, {THREADS} at a time: {:?}", began.elapsed());
+}
+
+fn jails() {
+    let zygote = Zygote::start().unwrap();
+    let plan = plan(|_| {});
+    let began = Instant::now();
+    let jails: Vec<_> = (0..JAILS).map(|_| zygote.open(&plan).unwrap()).collect();
+    println!("{JAILS} jails opened: {:?}", began.elapsed());
+    let began = Instant::now();
+    let held: Vec<_> = jails
+        .iter()
+        .enumerate()
+        // Each is alone: it finds no file and no process but its own.
+        .map(|(number, jail)| {
+            start(
+                jail,
+                &[
+                    "sh",
+                    "-c",
+                    &format!("ls /tmp; echo {number} >/tmp/{number}; read x; ls /tmp; :"),
+                ],
+            )
+        })
+        .collect();
+    for (number, (running, mut out)) in held.into_iter().enumerate() {
+        let mut said = String::new();
+        out.read_to_string(&mut said).unwrap();
+        assert_eq!(said, format!("{number}\n"));
+        assert_eq!(running.wait().unwrap().status, Status::Exited(0));
+    }
+    println!("a command in each: {:?}", began.elapsed());
+}
+
+fn cancel() {
+    let zygote = Zygote::start().unwrap();
+    let jail = zygote.open(&plan(|limits| limits.set(Limit::Processes, 64).unwrap())).unwrap();
+    let mut worst = Duration::ZERO;
+    for number in 0..CANCELS {
+        let script = "trap '' TERM INT HUP; for i in 1 2 3 4 5 6 7 8; do setsid sleep 1000 & done; \
+                      echo ready; while :; do :; done";
+        let (running, mut out) = start(&jail, &["sh", "-c", script]);
+        // At once, and after it has got going.
+        if number % 2 == 0 {
+            out.read_exact(&mut [0; 6]).unwrap();
+        }
+        let began = Instant::now();
+        running.cancel().unwrap();
+        let end = running.wait().unwrap();
+        worst = worst.max(began.elapsed());
+        assert_eq!((end.status, end.passed), (Status::Killed(9), None));
+        // Its pipe has no writer left: everything it started is gone too.
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).unwrap();
+        assert!(began.elapsed() < CANCELLED_MAX, "{:?}", began.elapsed());
+    }
+    println!("{CANCELS} cancelled: gone after {worst:?} at worst");
+    says(&jail, "echo fine", "fine\n");
+}
+
+fn drops() {
+    let hold = ["sh", "-c", "setsid sleep 1000 & echo ready; sleep 1000"];
+    let ready = |(running, mut out): (Running, std::io::PipeReader)| {
+        out.read_exact(&mut [0; 6]).unwrap();
+        (running, out)
+    };
+    let closes = |mut out: std::io::PipeReader| {
+        let began = Instant::now();
+        out.read_to_end(&mut Vec::new()).unwrap();
+        assert!(began.elapsed() < CANCELLED_MAX, "{:?}", began.elapsed());
+    };
+    let zygote = Zygote::start().unwrap();
+    let (one, other) = (zygote.open(&plan(|_| {})).unwrap(), zygote.open(&plan(|_| {})).unwrap());
+
+    // A command, and no other of its jail.
+    let (first, first_out) = ready(start(&one, &hold));
+    let (second, second_out) = ready(start(&one, &hold));
+    drop(first);
+    closes(first_out);
+    says(&one, "echo fine", "fine\n");
+
+    // A jail, and no other.
+    let (third, third_out) = ready(start(&other, &hold));
+    drop(one);
+    closes(second_out);
+    assert!(matches!(second.wait(), Err(JailError::Gone)), "it went without a word");
+    says(&other, "echo fine", "fine\n");
+
+    // And all of them.
+    drop(zygote);
+    closes(third_out);
+    assert!(matches!(third.wait(), Err(JailError::Gone)), "it went without a word");
+    let null = fs::File::open("/dev/null").unwrap();
+    let streams = Streams::Three([null.as_fd(); 3]);
+    assert!(matches!(other.start(&spec(&["true"]), &streams), Err(JailError::Gone)));
+}
