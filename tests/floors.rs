@@ -41,6 +41,8 @@ const NAMED_IN: Table<'static> = &[
     ("clap",        &["src/cli/"]),
     ("anstream",    &["src/cli/"]),
     ("landlock",    &["src/jail/"]),
+    ("grep_regex",    &["src/jail/hands/"]),
+    ("grep_searcher", &["src/jail/hands/"]),
     ("git2",        &["src/repos/"]),
     ("rmcp",        &["src/mcp/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),

@@ -34,7 +34,7 @@ fn entries_are_told_by_kind_without_following_any() {
     // One that is named is followed.
     assert!(ground.hands.list(b"/case/d", None, 100).unwrap().entries.is_empty());
 
-    std::fs::set_permissions(ground.host("case/a"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(ground.host("case/a"), PermissionsExt::from_mode(0o000)).unwrap();
     #[rustfmt::skip]
     let table: &[(&str, Refusal)] = &[
         ("/case/a", Refusal::Denied),

@@ -22,7 +22,7 @@ fn only_a_regular_file_is_read_and_all_else_is_told_by_its_kind() {
     ground.put("case/file", "text");
     ground.put("case/shut", "text");
     ground.put("outside/secret", "secret");
-    std::fs::set_permissions(ground.host("case/shut"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(ground.host("case/shut"), PermissionsExt::from_mode(0o000)).unwrap();
     std::fs::create_dir(ground.host("case/dir")).unwrap();
     mkfifo(&ground.host("case/fifo"), Mode::S_IRWXU).unwrap();
     let _socket = UnixListener::bind(ground.host("case/socket")).unwrap();

@@ -41,7 +41,7 @@ fn lines_are_grouped_by_file_in_the_order_of_names() {
     ground.put("outside/x", "error\n");
     // Ignoring what a repository ignores is for whoever asks to decide.
     ground.put("case/.gitignore", "*\n");
-    std::fs::set_permissions(ground.host("case/shut"), PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(ground.host("case/shut"), PermissionsExt::from_mode(0o000)).unwrap();
     mkfifo(&ground.host("case/fifos/fifo"), Mode::S_IRWXU).unwrap();
     let _socket = UnixListener::bind(ground.host("case/fifos/socket")).unwrap();
     symlink("a", ground.host("case/link")).unwrap();
@@ -50,7 +50,20 @@ fn lines_are_grouped_by_file_in_the_order_of_names() {
     symlink(ground.host("outside"), ground.host("case/out")).unwrap();
 
     let (files, _) = ground.search_by("err[o]r", b"/case", 1000);
-    insta::assert_snapshot!(shown(&files), @"");
+    insta::assert_snapshot!(shown(&files), @r"
+    /case/a
+      2@4+9: two error
+      4@15+16: error at the end
+    /case/b/.git/x
+      1@0+6: error\r
+    /case/b/z
+      1@0+9: \xff error \xfe
+    /case/binary (Binary)
+      1@0+5: error
+    /case/c\nd
+      1@0+5: error
+    /case/shut (Unreadable { errno: 13 })
+    ");
     for one in [1, 2, 3] {
         let (by_few, parts) = ground.search_by("err[o]r", b"/case", one);
         assert_eq!(by_few, files);

@@ -185,7 +185,7 @@ impl Part {
     }
 
     fn cannot_enter(&mut self, error: &ignore::Error) {
-        let errno = error.io_error().and_then(io::Error::raw_os_error).unwrap_or(libc::EIO);
+        let errno = error.io_error().and_then(errno_of).unwrap_or(libc::EIO);
         // What was removed since it was listed is simply not there.
         if errno != libc::ENOENT {
             let path = path_of(error).unwrap_or_default();
@@ -217,6 +217,20 @@ impl Part {
 
 /// A path that can be opened at all is shorter.
 const PATH_BYTES_MAX: usize = 4096;
+
+/// The walk wraps what the kernel said in an error of its own, and that in another.
+fn errno_of(error: &io::Error) -> Option<i32> {
+    let mut error: &(dyn std::error::Error + 'static) = error;
+    loop {
+        if let Some(errno) = error.downcast_ref().and_then(io::Error::raw_os_error) {
+            return Some(errno);
+        }
+        error = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => inner,
+            None => error.source()?,
+        };
+    }
+}
 
 fn path_of(error: &ignore::Error) -> Option<&[u8]> {
     match error {
