@@ -102,7 +102,7 @@ pub struct Jail {
 pub enum Streams<'a> {
     /// What becomes its standard input, output and error.
     Three([BorrowedFd<'a>; 3]),
-    /// A terminal, if [`Spec::terminal`] asks for one; [`Running::started`] brings it.
+    /// A terminal, if [`Spec::terminal`] asks for one; [`News::Started`] brings it.
     Terminal,
 }
 

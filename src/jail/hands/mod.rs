@@ -25,6 +25,7 @@ mod path;
 mod read;
 mod search;
 mod serve;
+mod text;
 pub mod wire;
 mod write;
 

@@ -19,10 +19,10 @@ use ignore::{DirEntry, Walk, WalkBuilder};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, fstat};
-use nix::sys::uio::pread;
 
 use super::error::Refusal;
 use super::path::{Near, OPEN, open_file};
+use super::text::{Ending, Text};
 use super::wire::{
     Bytes, CHUNK_BYTES_MAX, Facts, Found, FoundIn, Kind, LINE_BYTES_MAX, Line, Unsearched,
 };
@@ -240,64 +240,6 @@ fn path_of(error: &ignore::Error) -> Option<&[u8]> {
         }
         _ => None,
     }
-}
-
-/// A file as the searcher reads it: once the moment is over, it ends with a line.
-#[derive(Debug)]
-struct Text<'a> {
-    file: &'a OwnedFd,
-    next: u64,
-    lines: u64,
-    deadline: Instant,
-    end: Option<Ending>,
-}
-
-/// Why the searcher is told that a file ends where it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Moment,
-    Binary,
-}
-
-impl io::Read for Text<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Ok(next) = i64::try_from(self.next) else { return Ok(0) };
-        if self.end.is_some() {
-            return Ok(0);
-        }
-        let mut length = loop {
-            match pread(self.file, buffer, next) {
-                Err(Errno::EINTR) => {}
-                length => break length?,
-            }
-        };
-        // A line that does not end here is waited for; its length is bounded.
-        if self.deadline <= Instant::now()
-            && let Some(end) = buffer[..length].iter().rposition(|byte| *byte == b'\n')
-        {
-            length = end + 1;
-            self.end = Some(Ending::Moment);
-        }
-        let bytes = &buffer[..length];
-        if bytes.contains(&0)
-            && let Some(nul) = bytes.iter().position(|byte| *byte == 0)
-        {
-            length = nul;
-            self.end = Some(Ending::Binary);
-        }
-        self.next += length as u64;
-        self.lines += count_lines(&buffer[..length]);
-        Ok(length)
-    }
-}
-
-fn count_lines(bytes: &[u8]) -> u64 {
-    // Small sums, which the compiler makes many at a time.
-    bytes
-        .chunks(255)
-        .map(|few| few.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>())
-        .map(u64::from)
-        .sum()
 }
 
 /// Takes the lines that the searcher finds.
