@@ -55,6 +55,7 @@ fn plan() -> Plan {
     let wanted = Wanted {
         strength: Strength::Namespaces,
         network: Network::None,
+        local_sockets: false,
         limits: &limits,
         kept: Vec::new(),
         shown,

@@ -7,8 +7,11 @@ fn main() -> ExitCode {
         clippy::disallowed_methods,
         reason = "by its name a process knows that it is a helper"
     )]
-    let name = std::env::args_os().next();
-    match casefile::jail::take_over(name.as_deref()) {
+    let mut args = std::env::args_os();
+    let name = args.next();
+    let code = casefile::jail::take_over(name.as_deref())
+        .or_else(|| casefile::attack::probe::take_over(name.as_deref(), args));
+    match code {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => casefile::cli::main(),
     }

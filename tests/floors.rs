@@ -27,8 +27,9 @@ const MAY_USE: Table<'static> = &[
     ("config", &["hint", "yaml", "disk"]),
     ("case",   &["hint", "yaml", "disk", "config"]),
     ("jail",   &["hint", "yaml", "disk", "config"]),
-    ("cli",    &["hint", "yaml", "disk", "config", "case", "jail"]),
-    ("main",   &["cli", "jail"]),
+    ("attack", &["hint", "yaml", "disk", "config", "jail"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "case", "jail", "attack"]),
+    ("main",   &["cli", "jail", "attack"]),
 ];
 
 /// Words of the code that belong to one place, so that it can be changed or

@@ -4,13 +4,16 @@
 //! the clock and the terminal. One file a command; this one names them all.
 
 mod config;
+mod doctor;
 mod list;
 mod plain;
 mod policy;
+mod prepared;
 mod rename;
 mod report;
 mod rm;
 mod run;
+mod scratch;
 mod show;
 mod surroundings;
 mod table;
@@ -32,6 +35,7 @@ Usage: casefile <COMMAND> [OPTIONS]
 
 Jail
   run           Run one command in a jail
+  doctor        See what jails this host can give, and attack one
 
 Cases
   list          List the cases, newest first
@@ -64,6 +68,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Doctor(doctor::Args),
     List(list::List),
     Show(show::Show),
     Rename(rename::Rename),
@@ -97,6 +102,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let around = || Surroundings::look(cli.config);
     match cli.command {
         Command::Run(command) => run::run(command, &around()?),
+        Command::Doctor(command) => doctor::run(command, &around()?),
         Command::Policy(command) => policy::run(command, &around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),

@@ -49,6 +49,16 @@ impl Failure {
         }
     }
 
+    /// What happened and why, in one line.
+    pub(crate) fn told(&self) -> String {
+        with_causes(&*self.error)
+    }
+
+    /// The way out, if there is one.
+    pub(crate) fn hint(&self) -> Option<String> {
+        self.error.hint()
+    }
+
     /// Prints the three parts, in colour only on a terminal, and says how to exit.
     pub(crate) fn report(&self) -> ExitCode {
         // stderr may be closed or full; there is nobody left to tell.

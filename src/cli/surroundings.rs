@@ -11,9 +11,10 @@ use jiff::Timestamp;
 
 use crate::case::Home;
 use crate::cli::report::Failure;
-use crate::config::{Given, Settings, Trust};
+use crate::config::{Given, Settings, Trust, find};
 use crate::disk::Holder;
 use crate::hint::Hint;
+use crate::jail::policy::Library;
 
 /// Where a command was started, and by whom.
 #[derive(Debug)]
@@ -61,20 +62,38 @@ impl Surroundings {
         Holder { pid: std::process::id(), command: command.into(), since: Timestamp::now() }
     }
 
-    /// The settings that hold here, for one who builds a jail from them: a file
-    /// that was merely found has to be trusted.
-    pub(crate) fn trusted_settings(&self) -> Result<Settings, Failure> {
-        let settings = self.settings()?;
-        if let Some(file) = settings.file() {
-            Trust::new(&self.given).check(file).map_err(Failure::user)?;
-        }
-        Ok(settings)
+    /// The settings and policies that hold here, for one who builds a jail from them:
+    /// a file that was merely found has to be trusted, and counts as it was then.
+    pub(crate) fn trusted(&self) -> Result<(Settings, Library), Failure> {
+        let Some(file) = find(&self.given).map_err(Failure::user)? else {
+            return Ok((self.settings()?, Library::new(None)));
+        };
+        let said = Trust::new(&self.given).read(&file).map_err(Failure::user)?;
+        let settings = Settings::of_bytes(said.file, &said.bytes, &self.given);
+        let settings = settings.map_err(Failure::user)?;
+        let library = match settings.policy_dir() {
+            Some(dir) => Library::of(dir, said.policies),
+            None => Library::new(None),
+        };
+        Ok((settings, library))
     }
 
     /// A variable of the caller's, for a jail whose policy passes it on.
     #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
         env::var_os(name)
+    }
+
+    /// The names of all of them.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn variables(&self) -> impl Iterator<Item = String> {
+        env::vars_os().filter_map(|(name, _)| name.into_string().ok())
+    }
+
+    /// Where files go that are gone when the command is.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn temporary_directory(&self) -> PathBuf {
+        env::temp_dir()
     }
 
     /// The settings that hold here.

@@ -23,4 +23,4 @@ pub use given::Given;
 pub use name::{BadName, PolicyName};
 pub use settings::{Setting, Settings, Source};
 pub use template::template;
-pub use trust::{Trust, Untrusted};
+pub use trust::{Said, Trust, Untrusted};

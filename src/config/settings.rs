@@ -52,10 +52,22 @@ impl Settings {
 
     /// The settings of one file, or of none.
     pub fn of(file: Option<PathBuf>, given: &Given) -> Result<Self, Located> {
-        let raw = match &file {
-            Some(file) => yaml::load(file)?,
-            None => Raw::default(),
-        };
+        match file {
+            Some(file) => {
+                let bytes = yaml::read(&file)?;
+                Self::of_bytes(file, &bytes, given)
+            }
+            None => Self::of_raw(None, Raw::default(), given),
+        }
+    }
+
+    /// The settings of a file that was read already.
+    pub fn of_bytes(file: PathBuf, bytes: &[u8], given: &Given) -> Result<Self, Located> {
+        let raw = yaml::parse(bytes, &file)?;
+        Self::of_raw(Some(file), raw, given)
+    }
+
+    fn of_raw(file: Option<PathBuf>, raw: Raw, given: &Given) -> Result<Self, Located> {
         let beside = file.as_ref().map(|file| beside(file, given));
         let mut settings = Self {
             file,

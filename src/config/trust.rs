@@ -10,6 +10,7 @@
 //! A file that was named with `--config`, and the user's own in the configuration
 //! directory, need no saying.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::io;
@@ -84,14 +85,17 @@ impl Trust {
         }
     }
 
-    /// Whether a jail may be built from this file.
-    pub fn check(&self, file: &Path) -> Result<(), Untrusted> {
+    /// What this file and the policies beside it say, if a jail may be built from
+    /// that. The caller goes on with these bytes: what is on the disk may be
+    /// something else by now.
+    pub fn read(&self, file: &Path) -> Result<Said, Untrusted> {
+        let said = Said::read(file)?;
         if self.named || file.parent().is_some_and(|dir| Some(dir) == self.own.as_deref()) {
-            return Ok(());
+            return Ok(said);
         }
-        let line = line(file)?;
+        let line = said.line();
         match self.record().lines().any(|known| known == line) {
-            true => Ok(()),
+            true => Ok(said),
             false => Err(Untrusted::Unknown(file.into())),
         }
     }
@@ -101,7 +105,7 @@ impl Trust {
         let home = self.home.as_ref().ok_or(Untrusted::NoHome)?;
         make(home)?;
         let _lock = Lock::take(&home.join(LOCK), holder)?;
-        let line = line(file)?;
+        let line = Said::read(file)?.line();
         // One line a file: what it said before is no longer trusted.
         let path = line.split_once(' ').map_or("", |(_, path)| path);
         let mut record: String = self
@@ -123,26 +127,43 @@ impl Trust {
     }
 }
 
-/// How a file stands in the record: the digest of all it says, and its path.
-fn line(file: &Path) -> Result<String, Untrusted> {
-    let mut digest = Sha256::new();
-    let mut add = |path: &Path| -> Result<(), Untrusted> {
-        let bytes = yaml::read(path)?;
-        digest.update(path.file_name().unwrap_or_default().as_encoded_bytes());
-        // The length keeps one file's end from being taken for another's start.
-        digest.update([0]);
-        digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
-        Ok(())
-    };
-    add(file)?;
-    policies(file)?.iter().try_for_each(|policy| add(policy))?;
-    let mut line = String::new();
-    for byte in digest.finalize() {
-        let _ = write!(line, "{byte:02x}");
+/// A file and the policies beside it, read once.
+#[derive(Debug)]
+pub struct Said {
+    pub file: PathBuf,
+    pub bytes: Vec<u8>,
+    /// By path, in a fixed order.
+    pub policies: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Said {
+    fn read(file: &Path) -> Result<Self, Untrusted> {
+        let read = |path: PathBuf| -> Result<_, Untrusted> {
+            let bytes = yaml::read(&path)?;
+            Ok((path, bytes))
+        };
+        let bytes = yaml::read(file)?;
+        let policies = policies(file)?.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { file: file.into(), bytes, policies })
     }
-    let _ = write!(line, " {}", file.as_os_str().as_encoded_bytes().escape_ascii());
-    Ok(line)
+
+    /// How this stands in the record: the digest of all it says, and its path.
+    fn line(&self) -> String {
+        let mut digest = Sha256::new();
+        for (path, bytes) in [(&self.file, &self.bytes)].into_iter().chain(&self.policies) {
+            digest.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+            // The length keeps one file's end from being taken for another's start.
+            digest.update([0]);
+            digest.update((bytes.len() as u64).to_le_bytes());
+            digest.update(bytes);
+        }
+        let mut line = String::new();
+        for byte in digest.finalize() {
+            let _ = write!(line, "{byte:02x}");
+        }
+        let _ = write!(line, " {}", self.file.as_os_str().as_encoded_bytes().escape_ascii());
+        line
+    }
 }
 
 /// The policies beside a file, in a fixed order.
@@ -194,7 +215,7 @@ mod tests {
             command: "test".into(),
             since: jiff::Timestamp::UNIX_EPOCH,
         };
-        let trusted = || trust.check(&file).is_ok();
+        let trusted = || trust.read(&file).is_ok();
         // Each of these changes what a jail could be, and none goes unseen.
         for (name, text) in [
             ("work/casefile.yaml", "policy: offline"),
@@ -214,11 +235,15 @@ mod tests {
         fs::write(at("work/sandbox-policy/offline.yaml"), "").unwrap();
         assert!(trusted(), "the last state that was trusted");
         fs::rename(at("work"), at("elsewhere")).unwrap();
-        assert!(trust.check(&at("elsewhere/casefile.yaml")).is_err(), "the place counts too");
+        assert!(trust.read(&at("elsewhere/casefile.yaml")).is_err(), "the place counts too");
 
+        fs::create_dir_all(at("config/casefile")).unwrap();
+        for name in ["config/casefile/casefile.yaml", "config/casefile.yaml"] {
+            fs::write(at(name), "").unwrap();
+        }
         let named = Given { file: Some("x".into()), ..given.clone() };
-        assert!(Trust::new(&named).check(&at("elsewhere/casefile.yaml")).is_ok());
-        assert!(trust.check(&at("config/casefile/casefile.yaml")).is_ok(), "the user's own");
-        assert!(trust.check(&at("config/casefile.yaml")).is_err(), "not the user's own");
+        assert!(Trust::new(&named).read(&at("elsewhere/casefile.yaml")).is_ok());
+        assert!(trust.read(&at("config/casefile/casefile.yaml")).is_ok(), "the user's own");
+        assert!(trust.read(&at("config/casefile.yaml")).is_err(), "not the user's own");
     }
 }

@@ -133,7 +133,12 @@ fn serve(orders: &Channel, entered: Result<(), Fault>, make: Make, who: Who, cgr
 
 /// What does not depend on a plan.
 fn prepare(orders: &Channel, make: Make, who: Who, cgroup: &Cgroup) -> Result<Vec<Counter>, Fault> {
-    prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::Namespaces, "dying with the zygote")?;
+    let end = match make.strength {
+        Strength::Namespaces => Signal::SIGKILL,
+        // It has to end by hand what a namespace would have ended with it.
+        Strength::Landlock => warden::ZYGOTE_DIED,
+    };
+    prctl::set_pdeathsig(end).at(Stage::Namespaces, "dying with the zygote")?;
     prctl::set_name(c"casefile-warden").at(Stage::Namespaces, "naming the warden")?;
     let counters = cgroup.counters().at(Stage::Cgroup, "opening its counters")?;
     let kept: Vec<_> = [orders.as_fd().as_raw_fd(), 1, 2]

@@ -16,6 +16,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::unistd::{getpid, getppid};
 
@@ -34,8 +35,8 @@ pub(super) struct Maker {
     /// One directory for version 2, one for each controller of version 1.
     parents: Vec<PathBuf>,
     count: u64,
-    /// Made, and perhaps still in use.
-    made: Vec<PathBuf>,
+    /// Made, when, and perhaps still in use.
+    made: Vec<(PathBuf, Instant)>,
 }
 
 /// The cgroup of one jail.
@@ -67,7 +68,6 @@ impl Maker {
             let dir = parent.join(&name);
             let stage = Stage::Cgroup;
             fs::create_dir(&dir).at(stage, format!("making {}", dir.display()))?;
-            self.made.push(dir.clone());
             let door = OpenOptions::new().write(true).open(dir.join("cgroup.procs"));
             cgroup.doors.push(door.at(stage, format!("opening {}", dir.display()))?);
             cgroup.dirs.push(dir);
@@ -75,11 +75,21 @@ impl Maker {
         Ok(cgroup)
     }
 
-    /// Removes the cgroups that are empty by now. `false` while some are left.
-    pub(super) fn remove_unused(&mut self) -> bool {
-        self.made.retain(|dir| match fs::remove_dir(dir) {
-            Ok(()) => false,
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
+    /// A cgroup has its jail, or never will: it can go as soon as it is empty.
+    pub(super) fn let_go(&mut self, cgroup: &Cgroup) {
+        let now = Instant::now();
+        self.made.extend(cgroup.dirs.iter().map(|dir| (dir.clone(), now)));
+    }
+
+    /// Removes the cgroups that are empty by now, of those that were made so long
+    /// ago: who is to go into one needs a moment for it. `false` while some are left.
+    pub(super) fn remove_unused(&mut self, age: Duration) -> bool {
+        self.made.retain(|(dir, since)| {
+            since.elapsed() < age
+                || match fs::remove_dir(dir) {
+                    Ok(()) => false,
+                    Err(error) => error.kind() != io::ErrorKind::NotFound,
+                }
         });
         self.made.is_empty()
     }

@@ -80,7 +80,7 @@ pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     let descriptors = descriptors.collect();
     let outcome = locked.and_then(|()| match go {
         Go::Program(spec) => run(&spec, descriptors, locks, &control, report),
-        Go::Hands => serve(descriptors),
+        Go::Hands => serve(descriptors, locks.strength),
     });
     match outcome {
         Ok(()) => sys::exit_now(0),
@@ -104,7 +104,8 @@ fn run(
     let before = counted(locks);
     let program = start(spec, &streams, control, locks)?;
     let namespaced = locks.strength == Strength::Namespaces;
-    let (ended, alone) = outlive(program);
+    let end = (!namespaced).then(|| stages::end_of_first(locks.strength));
+    let (ended, alone) = outlive(program, end);
     if !namespaced {
         end_all();
     }
@@ -124,9 +125,12 @@ fn run(
     Ok(())
 }
 
-fn serve(descriptors: Vec<OwnedFd>) -> Result<(), Fault> {
+fn serve(descriptors: Vec<OwnedFd>, strength: Strength) -> Result<(), Fault> {
     let requests = descriptors.into_iter().next().map(Channel::of).ok_or(Errno::EBADF);
     let requests = requests.at(Stage::Limits, "taking the socket for requests")?;
+    // Nobody waits for the signal that ends these, so it ends them by itself.
+    let end = SigSet::from_iter([stages::end_of_first(strength)]);
+    end.thread_unblock().at(Stage::Limits, "letting their end through")?;
     prctl::set_name(c"casefile-hands").at(Stage::CommandNamespaces, "naming the hands")?;
     // A host that is gone is no fault.
     let _ = hands::serve(&requests);
@@ -259,11 +263,14 @@ fn exec(path: &[u8], args: &[CString], env: &[CString]) -> io::Error {
 
 /// Collects orphans and passes signals on until the program has ended. Says too
 /// whether that leaves this process alone in its namespace.
-fn outlive(program: Pid) -> (Report, bool) {
+///
+/// On the signal `end` it ends everything.
+fn outlive(program: Pid, end: Option<Signal>) -> (Report, bool) {
     let (mut status, mut alone) = (None, false);
     while status.is_none() {
         match SigSet::all().wait() {
             Ok(Signal::SIGCHLD) => (status, alone) = collect(program),
+            Ok(signal) if Some(signal) == end => kill_all(),
             // To the whole group, as a terminal would.
             Ok(signal) => drop(killpg(program, signal)),
             Err(_) => {}
@@ -276,12 +283,16 @@ fn outlive(program: Pid) -> (Report, bool) {
     (Report { status: status.unwrap_or(Status::Exited(0)), cpu_ms }, alone)
 }
 
-/// Without a pid namespace: kills whatever this process may send a signal to, and
-/// waits until it is gone. By Landlock's scope that is all of its own command, and
-/// nothing else of the host. The kernel goes through all processes at once, so
-/// none gets away by forking.
-fn end_all() {
+/// Without a pid namespace: kills whatever this process may send a signal to. By
+/// Landlock's scope that is all of its own command, and nothing else of the host.
+/// The kernel goes through all processes at once, so none gets away by forking.
+fn kill_all() {
     let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+}
+
+/// The same, and waits until they are gone.
+fn end_all() {
+    kill_all();
     let _ = sys::wait_for_children();
 }
 

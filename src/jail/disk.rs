@@ -10,9 +10,10 @@
 //! open or mapped.
 
 use std::collections::HashSet;
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::dir::{Dir, Type};
@@ -33,21 +34,46 @@ const PARTS_MAX: u64 = 250;
 #[derive(Debug)]
 pub(super) struct Growth {
     dirs: Vec<OwnedFd>,
-    limit_bytes: u64,
-    /// Below so much free space, somebody has to add up.
-    measure_below: Vec<u64>,
+    limit: Room,
+    /// Below so much of what is free, somebody has to add up.
+    measure_below: Vec<Room>,
     opened: i64,
     child: Option<Pid>,
     parts: u64,
 }
 
+/// Room on a disk: bytes, and files to have them in.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    bytes: u64,
+    files: u64,
+}
+
+/// So many files may a jail add for each MiB that it may.
+const FILES_PER_MIB: u64 = 64;
+
+impl Room {
+    fn free(dir: &OwnedFd) -> io::Result<Self> {
+        let stat = fstatvfs(dir)?;
+        let bytes = stat.blocks_free().saturating_mul(stat.fragment_size());
+        // A filesystem without a table of files says 0 of it, always.
+        let files = if stat.files() == 0 { u64::MAX } else { stat.files_free() };
+        Ok(Self { bytes, files })
+    }
+
+    fn less(self, other: Self) -> Self {
+        let files = self.files.saturating_sub(other.files);
+        Self { bytes: self.bytes.saturating_sub(other.bytes), files }
+    }
+}
+
 impl Growth {
-    pub(super) fn new(dirs: Vec<OwnedFd>, limit_bytes: u64) -> io::Result<Self> {
-        let measure_below = dirs
-            .iter()
-            .map(|dir| Ok(free_bytes(dir)?.saturating_sub(limit_bytes)))
-            .collect::<io::Result<_>>()?;
-        Ok(Self { dirs, limit_bytes, measure_below, opened: now(), child: None, parts: 0 })
+    pub(super) fn new(tops: Vec<OwnedFd>, limit_bytes: u64) -> io::Result<Self> {
+        let limit = Room { bytes: limit_bytes, files: limit_bytes / (1024 * 1024) * FILES_PER_MIB };
+        let dirs = with_mounts_below(tops)?;
+        let measure_below =
+            dirs.iter().map(|dir| Ok(Room::free(dir)?.less(limit))).collect::<io::Result<_>>()?;
+        Ok(Self { dirs, limit, measure_below, opened: now(), child: None, parts: 0 })
     }
 
     /// Whether the limit was passed. Starts to add up if that has become possible.
@@ -64,10 +90,9 @@ impl Growth {
     }
 
     fn is_possible(&self) -> bool {
-        self.dirs
-            .iter()
-            .zip(&self.measure_below)
-            .any(|(dir, below)| free_bytes(dir).is_ok_and(|free| free <= *below))
+        self.dirs.iter().zip(&self.measure_below).any(|(dir, below)| {
+            Room::free(dir).is_ok_and(|free| free.bytes <= below.bytes || free.files <= below.files)
+        })
     }
 
     /// A child that adds up and answers with its exit code, so that the warden
@@ -77,10 +102,13 @@ impl Growth {
             Fork::Parent(child) => Some(child),
             Fork::Child => {
                 let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-                let mut tally = Tally { since: self.opened, seen: HashSet::new(), bytes: 0 };
+                let mut tally =
+                    Tally { since: self.opened, seen: HashSet::new(), bytes: 0, files: 0 };
                 self.dirs.iter().for_each(|dir| tally.walk(dir));
                 tally.nameless();
-                let parts = tally.bytes.saturating_mul(PARTS) / self.limit_bytes.max(1);
+                let part = |of: u64, limit: u64| of.saturating_mul(PARTS) / limit.max(1);
+                let parts =
+                    part(tally.bytes, self.limit.bytes).max(part(tally.files, self.limit.files));
                 sys::exit_now(i32::try_from(parts.min(PARTS_MAX)).unwrap_or(0))
             }
         }
@@ -99,17 +127,39 @@ impl Growth {
         if let Died::Exited(parts) = died {
             self.parts = parts.into();
             // Measured again once what was left of the limit may be gone too.
-            let left = self.limit_bytes / PARTS * PARTS.saturating_sub(self.parts).max(1);
+            let left = |limit: u64| limit / PARTS * PARTS.saturating_sub(self.parts).max(1);
+            let left = Room { bytes: left(self.limit.bytes), files: left(self.limit.files) };
             for (dir, below) in self.dirs.iter().zip(&mut self.measure_below) {
-                *below = free_bytes(dir).unwrap_or(0).saturating_sub(left);
+                *below = Room::free(dir).unwrap_or(Room { bytes: 0, files: 0 }).less(left);
             }
         }
     }
 }
 
-fn free_bytes(dir: &OwnedFd) -> io::Result<u64> {
-    let stat = fstatvfs(dir)?;
-    Ok(stat.blocks_free().saturating_mul(stat.fragment_size()))
+/// These directories, and whatever other filesystems are mounted below them: each
+/// has free space of its own.
+fn with_mounts_below(tops: Vec<OwnedFd>) -> io::Result<Vec<OwnedFd>> {
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel, not of a case")]
+    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let names: Vec<_> = tops
+        .iter()
+        .filter_map(|top| {
+            let link = format!("/proc/self/fd/{}", top.as_raw_fd());
+            nix::fcntl::readlink(link.as_str()).ok()
+        })
+        .collect();
+    let mut dirs = tops;
+    for at in table.lines().filter_map(|line| line.split(' ').nth(4)) {
+        // A name with a space in it is escaped, and opens as nothing; it is then
+        // counted with the filesystem above it at least.
+        let below =
+            |top: &OsString| Path::new(at).starts_with(top) && Path::new(at) != Path::new(top);
+        if names.iter().any(below) {
+            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+            dirs.extend(nix::fcntl::open(at, flags, Mode::empty()));
+        }
+    }
+    Ok(dirs)
 }
 
 #[expect(clippy::disallowed_methods, reason = "compared with what the kernel stamps on files")]
@@ -125,11 +175,13 @@ struct Tally {
     /// By device and inode, so that a file with two names counts once.
     seen: HashSet<(u64, u64)>,
     bytes: u64,
+    files: u64,
 }
 
 impl Tally {
     fn count(&mut self, stat: &FileStat) {
         if self.since <= stat.st_ctime && self.seen.insert((stat.st_dev, stat.st_ino)) {
+            self.files += 1;
             self.bytes = self
                 .bytes
                 .saturating_add(u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512));
@@ -182,34 +234,59 @@ impl Tally {
         (dir, below)
     }
 
-    /// Files that were removed but are still open in a process of the jail.
+    /// Files that were removed but are still open in a process of the jail. What
+    /// cannot be looked at (a file that is only mapped, a descriptor on its way
+    /// through a socket) counts as if it were all that is gone from the disk:
+    /// nobody keeps a file so but to hide it, or for a moment.
     fn nameless(&mut self) {
         let Ok(processes) = Processes::open() else { return };
         for pid in processes.pids().unwrap_or_default() {
-            for list in ["fd", "map_files"] {
-                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-                let path = format!("{pid}/{list}");
-                let Ok(mut dir) =
-                    Dir::openat(processes.descriptor(), path.as_str(), flags, Mode::empty())
+            for name in names(&processes, &format!("{pid}/fd")) {
+                let Ok(name) = name.to_str() else { continue };
+                // The link is the kernel's own and leads to the open file itself;
+                // looking does not open it.
+                let path = format!("{pid}/fd/{name}");
+                let Ok(stat) = fstatat(processes.descriptor(), path.as_str(), AtFlags::empty())
                 else {
                     continue;
                 };
-                let names: Vec<_> =
-                    dir.iter().flatten().map(|entry| entry.file_name().to_owned()).collect();
-                for name in names {
-                    // The link is the kernel's own and leads to the open file
-                    // itself; looking does not open it.
-                    let Ok(stat) = fstatat(&dir, name.as_c_str(), AtFlags::empty()) else {
-                        continue;
-                    };
-                    let regular = stat.st_mode & libc::S_IFMT == libc::S_IFREG;
-                    if regular && stat.st_nlink == 0 {
-                        self.count(&stat);
+                match stat.st_mode & libc::S_IFMT {
+                    libc::S_IFREG if stat.st_nlink == 0 => self.count(&stat),
+                    libc::S_IFSOCK if carries_descriptors(&processes, pid, name) => {
+                        self.bytes = u64::MAX;
                     }
+                    _ => {}
                 }
+            }
+            if maps_removed_files(&processes, pid) {
+                self.bytes = u64::MAX;
             }
         }
     }
+}
+
+fn names(processes: &Processes, path: &str) -> Vec<CString> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let Ok(mut dir) = Dir::openat(processes.descriptor(), path, flags, Mode::empty()) else {
+        return Vec::new();
+    };
+    dir.iter().flatten().map(|entry| entry.file_name().to_owned()).collect()
+}
+
+/// Whether descriptors wait in this socket to be received.
+fn carries_descriptors(processes: &Processes, pid: Pid, name: &str) -> bool {
+    let text = processes.text(&format!("{pid}/fdinfo/{name}"));
+    let waiting = text.lines().find_map(|line| line.strip_prefix("scm_fds:"));
+    waiting.is_some_and(|count| count.trim() != "0")
+}
+
+/// Whether a process has a file mapped that has no name any more, on a disk.
+fn maps_removed_files(processes: &Processes, pid: Pid) -> bool {
+    processes.text(&format!("{pid}/maps")).lines().any(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(3);
+        let on_disk = fields.next().is_some_and(|device| !device.starts_with("00:"));
+        on_disk && line.ends_with(" (deleted)")
+    })
 }
 
 const LEVELS_MAX: usize = 256;

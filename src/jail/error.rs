@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::gives::Gives;
 use super::stage::{Fault, Stage};
 use crate::hint::Hint;
 
@@ -36,7 +37,11 @@ fn describe(fault: &Fault) -> String {
         Stage::Exec | Stage::Directory => {
             format!("the command could not be started: {}: {}", fault.detail, fault.errno().desc())
         }
-        _ => format!("the jail could not be built: {fault}"),
+        // The host is the jail's own, and has not changed since.
+        _ => match Gives::look().explain(fault).refused_by {
+            Some(by) => format!("the jail could not be built: {fault} (refused by {by})"),
+            None => format!("the jail could not be built: {fault}"),
+        },
     }
 }
 
@@ -80,18 +85,7 @@ fn way_out(fault: &Fault) -> Option<String> {
         (Stage::Place, libc::EROFS) => {
             "Show it at a place that exists there, or outside every other directory that is shown."
         }
-        (Stage::Namespaces, libc::ENOSPC) => {
-            "Raise the limit that was met: `sysctl user.max_user_namespaces` and its neighbours \
-             must not be 0."
-        }
-        (Stage::Namespaces, _) => {
-            "Allow user namespaces to this user (`casefile doctor` names what forbids them), or \
-             choose `--policy landlock-only`, which does without."
-        }
-        (Stage::Landlock, _) => {
-            "Boot a kernel with Landlock that is new enough; `casefile doctor` says which it needs."
-        }
-        _ => "Run `casefile doctor` to see what this host gives, and what to do about it.",
+        _ => return Some(Gives::look().explain(fault).way_out),
     };
     Some(text.into())
 }

@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::error::JailError;
 use super::hands::Hands;
@@ -55,6 +56,7 @@ impl Zygote {
     }
 
     fn start_with(program: impl AsRef<Path>, args: &[&str]) -> Result<Self, JailError> {
+        raise_descriptors();
         let (ours, theirs) = Channel::pair().map_err(JailError::Start)?;
         #[expect(clippy::disallowed_methods, reason = "this is where jails come from")]
         let process = Command::new(program.as_ref())
@@ -216,6 +218,16 @@ impl AsFd for Running {
     /// Readable when there is news.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+}
+
+/// Takes as many descriptors as this process may have. A jail can leave some on
+/// their way for good, which count for its user; what is allowed for one process
+/// has to be more than a jail may have, or nobody of that user can send any.
+fn raise_descriptors() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Where it is refused, things are as they were.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 

@@ -60,6 +60,14 @@ fn is_root_of_a_namespace() -> bool {
     is_other && !has_other
 }
 
+/// Whom this caller's jails run as on the host, if that is not the caller.
+pub fn jail_user() -> Option<(u32, u32)> {
+    match Who::myself() {
+        Who::Ordinary { .. } => None,
+        Who::Dropped { uid, gid } => Some((uid, gid)),
+    }
+}
+
 /// Hands a directory of the host to whoever this caller's jails run as.
 #[expect(clippy::disallowed_methods, reason = "a directory that this process just made")]
 pub fn give_to_jail(dir: &Path) -> io::Result<()> {

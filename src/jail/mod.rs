@@ -28,6 +28,8 @@ mod cgroup;
 mod command;
 mod disk;
 mod error;
+mod found;
+mod gives;
 pub mod hands;
 mod host;
 mod identity;
@@ -51,10 +53,12 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 pub use error::JailError;
+pub use gives::{Diagnosis, Gives};
 pub use hands::{Hands, HandsError, Refusal};
 pub use host::{Jail, News, Running, Streams, Zygote};
-pub use identity::give_to_jail;
+pub use identity::{give_to_jail, jail_user};
 pub use stage::{Fault, Stage};
+pub(crate) use sys::raw;
 
 /// Rows and columns of a terminal.
 pub fn terminal_size(terminal: BorrowedFd<'_>) -> io::Result<(u16, u16)> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::found::{Found, NotFound};
 use super::policy::{Mode, Mount, Network, Shown, Strength};
 use crate::config::limits::{Limit, Limits};
 use crate::hint::Hint;
@@ -23,6 +24,8 @@ pub(super) const HOSTNAME: &str = "case";
 pub struct Plan {
     pub strength: Strength,
     pub network: Network,
+    /// Whether sockets with a name can be made and talked to.
+    pub local_sockets: bool,
     /// In the order in which they are put in place.
     pub places: Vec<Place>,
     pub limits: Limits,
@@ -45,7 +48,7 @@ pub enum What {
     Text(String),
     /// A directory or file of the host.
     Show {
-        from: PathBuf,
+        from: Found,
         write: bool,
     },
     /// A directory in memory.
@@ -109,6 +112,8 @@ fn devices() -> Vec<Place> {
 pub struct Wanted<'a> {
     pub strength: Strength,
     pub network: Network,
+    /// Allowed even where one of the host's may be in sight.
+    pub local_sockets: bool,
     pub limits: &'a Limits,
     /// Where casefile keeps its own, which no jail may change: what a jail may do
     /// is decided there.
@@ -127,6 +132,8 @@ pub struct Wanted<'a> {
 pub enum PlanError {
     #[error("cannot show `{}`", from.display())]
     Missing { from: PathBuf, source: std::io::Error },
+    #[error("cannot show `{}`: `{}` on the way is a link that others can change", from.display(), link.display())]
+    Link { from: PathBuf, link: PathBuf, real: Option<PathBuf> },
     #[error("cannot show `{}`, of which a jail has one of its own or none", to.display())]
     Taken { to: PathBuf },
     #[error("cannot let a jail write to `{}`: casefile keeps its own in `{}`", from.display(), kept.display())]
@@ -140,6 +147,13 @@ pub enum PlanError {
 impl Hint for PlanError {
     fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::Link { real: Some(real), .. } => {
+                return Some(format!(
+                    "Name what it leads to, if that is meant: {}",
+                    real.display()
+                ));
+            }
+            Self::Link { .. } => "Name a file or directory by a way without links.",
             Self::Missing { .. } => "Name a file or directory that exists and that you may read.",
             Self::Taken { .. } => "Show it at a place of its own, such as `/mnt/NAME`.",
             Self::Kept { .. } => "Show the directories that are needed, one by one.",
@@ -153,11 +167,11 @@ impl Hint for PlanError {
 impl Plan {
     /// Decides what the jail will be. Looks at the host, and changes nothing.
     pub fn new(wanted: &Wanted<'_>) -> Result<Self, PlanError> {
-        let Wanted { strength, network, limits, kept, shown, scratch } = wanted;
+        let Wanted { strength, network, local_sockets, limits, kept, shown, scratch } = wanted;
         let mut shows: Vec<Place> = Vec::new();
         for shown in shown {
             let place = match shown.optional {
-                true => shown_if_there(&shown.mount.from),
+                true => shown_if_there(&shown.mount.from)?,
                 false => Some(check(&shown.mount, *strength, kept)?),
             };
             if let Some(place) = place {
@@ -165,10 +179,9 @@ impl Plan {
                 shows.push(place);
             }
         }
-        let scratch = scratch
-            .iter()
-            .map(|dir| Place::new(dir, What::Show { from: dir.clone(), write: true }));
-        shows.extend(scratch);
+        if let Some(dir) = scratch {
+            shows.push(Place::new(dir, What::Show { from: find(dir)?, write: true }));
+        }
         let mut places = match strength {
             Strength::Namespaces => furniture(),
             Strength::Landlock => devices(),
@@ -176,7 +189,18 @@ impl Plan {
         // A file that is shown takes the place of the one that would be made.
         places.retain(|place| shows.iter().all(|shown| shown.at != place.at));
         places.extend(shows);
-        Ok(Self { strength: *strength, network: *network, places, limits: (*limits).clone() })
+        // Whoever may write to a socket may talk to it, on a read-only mount too, and
+        // the owner that a mount shows counts. So there is none in sight, or none to
+        // be had. What the system's directories hold is for everybody anyway.
+        let none_in_sight =
+            *strength == Strength::Namespaces && shown.iter().all(|shown| shown.optional);
+        Ok(Self {
+            strength: *strength,
+            network: *network,
+            local_sockets: *local_sockets || none_in_sight,
+            places,
+            limits: (*limits).clone(),
+        })
     }
 
     pub(super) fn bytes(&self, limit: Limit) -> u64 {
@@ -194,52 +218,62 @@ impl Plan {
 /// A path of the policy, as the host has it. A link to a directory (`/bin` in
 /// most systems) stays a link, so that both names mean the same; one to a file
 /// becomes the file, since where it leads may not be shown.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "names on the host, looked at before there is a jail"
-)]
-fn shown_if_there(path: &Path) -> Option<Place> {
-    let is_link = path.symlink_metadata().ok()?.is_symlink();
-    let is_dir = path.metadata().ok()?.is_dir();
-    if is_link && is_dir {
-        return Some(Place::new(path, What::Link { to: path.read_link().ok()? }));
+#[expect(clippy::disallowed_methods, reason = "names on the host, before there is a jail")]
+fn shown_if_there(path: &Path) -> Result<Option<Place>, PlanError> {
+    let Ok(metadata) = path.symlink_metadata() else { return Ok(None) };
+    if metadata.is_symlink() {
+        let Ok(at) = path.metadata() else { return Ok(None) };
+        if at.is_dir() {
+            let to = path.read_link().ok();
+            return Ok(to.map(|to| Place::new(path, What::Link { to })));
+        }
     }
-    let from = if is_link { path.canonicalize().ok()? } else { path.to_owned() };
-    Some(Place::new(path, What::Show { from, write: false }))
+    let from = find(path)?;
+    Ok(Some(Place::new(path, What::Show { from, write: false })))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a name on the host, looked at before there is a jail"
-)]
 fn check(mount: &Mount, strength: Strength, kept: &[PathBuf]) -> Result<Place, PlanError> {
     let Mount { from, to, mode } = mount.clone();
-    let real = match from.canonicalize() {
-        Ok(real) => real,
-        Err(source) => return Err(PlanError::Missing { from, source }),
-    };
-    if strength == Strength::Landlock && to != from && to != real {
+    let found = find(&from)?;
+    let real = &found.real;
+    if strength == Strength::Landlock && to != from && to != *real {
         return Err(PlanError::Elsewhere { from, to });
     }
-    // Through a link one could come to what has a name of its own here.
-    if ["/proc", "/dev", "/sys"].iter().any(|own| to.starts_with(own) || real.starts_with(own))
-        || real == Path::new("/")
-    {
-        return Err(PlanError::Taken { to: real });
-    }
-    let covers = |kept: &&PathBuf| {
-        let kept = kept.canonicalize().unwrap_or_else(|_| (*kept).clone());
-        kept.starts_with(&real) || real.starts_with(&kept)
-    };
     if mode == Mode::Write
-        && let Some(kept) = kept.iter().find(covers)
+        && let Some(kept) = kept.iter().find(|kept| covers(real, kept))
     {
         return Err(PlanError::Kept { from, kept: kept.clone() });
     }
-    if let Some(mount) = kernel_mount_below(&real) {
-        return Err(PlanError::Kernel { from, mount });
+    Ok(Place::new(to, What::Show { from: found, write: mode == Mode::Write }))
+}
+
+/// Whether one of the two directories lies in the other. What is not there yet
+/// would be made below the nearest directory that is.
+#[expect(clippy::disallowed_methods, reason = "a name on the host, before there is a jail")]
+fn covers(real: &Path, kept: &Path) -> bool {
+    let kept = kept
+        .ancestors()
+        .find_map(|there| Some(there.canonicalize().ok()?.join(kept.strip_prefix(there).ok()?)))
+        .unwrap_or_else(|| kept.to_owned());
+    kept.starts_with(real) || real.starts_with(&kept)
+}
+
+/// Finds what is to be shown, if it is of a kind that may be.
+fn find(from: &Path) -> Result<Found, PlanError> {
+    let found = Found::look(from).map_err(|error| match error {
+        NotFound::Io(source) => PlanError::Missing { from: from.into(), source },
+        NotFound::Link { link, real } => PlanError::Link { from: from.into(), link, real },
+    })?;
+    let real = &found.real;
+    // Through a link one could come to what has a name of its own here.
+    if ["/proc", "/dev", "/sys"].iter().any(|own| real.starts_with(own)) || real == Path::new("/") {
+        return Err(PlanError::Taken { to: found.real });
     }
-    Ok(Place::new(to, What::Show { from: real, write: mode == Mode::Write }))
+    match kernel_mount_below(real) {
+        Ok(None) => Ok(found),
+        Ok(Some(mount)) => Err(PlanError::Kernel { from: from.into(), mount }),
+        Err(source) => Err(PlanError::Missing { from: "/proc/self/mountinfo".into(), source }),
+    }
 }
 
 /// Filesystems that show or change the kernel rather than files.
@@ -267,16 +301,16 @@ const KERNEL_KINDS: &[&str] = &[
 ];
 
 /// A mount of the kernel's own that would come along with `path`.
-fn kernel_mount_below(path: &Path) -> Option<PathBuf> {
+fn kernel_mount_below(path: &Path) -> std::io::Result<Option<PathBuf>> {
     #[expect(clippy::disallowed_methods, reason = "a file of the kernel, not of a case")]
-    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    table.lines().find_map(|line| {
+    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(table.lines().find_map(|line| {
         let (before, after) = line.split_once(" - ")?;
         let at = PathBuf::from(unescape(before.split(' ').nth(4)?));
         let kind = after.split(' ').next()?;
         let inside = at.starts_with(path) || (path.starts_with(&at) && at != Path::new("/"));
         (inside && KERNEL_KINDS.contains(&kind)).then_some(at)
-    })
+    }))
 }
 
 /// The kernel writes space, tab, newline and backslash in a path as octal.

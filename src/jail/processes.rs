@@ -18,8 +18,14 @@ pub(super) struct Process {
     pub(super) parent: Pid,
     pub(super) threads: u64,
     pub(super) resident_pages: u64,
-    /// Its own time and that of the children it has collected.
+    /// Its own time.
     pub(super) cpu_ticks: u64,
+    /// That of the children it has collected.
+    pub(super) collected_ticks: u64,
+    /// When it began, which tells it from a later one of the same number.
+    pub(super) began_ticks: u64,
+    /// The size of all that it has mapped, touched or not.
+    pub(super) mapped_bytes: u64,
 }
 
 /// The open `/proc`.
@@ -30,6 +36,8 @@ const OPEN: OFlag = OFlag::O_RDONLY.union(OFlag::O_CLOEXEC);
 /// One line of numbers and a name of at most 15 bytes.
 const STAT_BYTES_MAX: usize = 1024;
 const ROLLUP_BYTES_MAX: usize = 2048;
+/// The mappings of a large program take some hundred KiB to list.
+const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Processes {
     pub(super) fn open() -> io::Result<Self> {
@@ -93,6 +101,24 @@ impl Processes {
             .sum()
     }
 
+    /// What the kernel needs to know where a process's pages are.
+    pub(super) fn page_table_bytes(&self, process: &Process) -> u64 {
+        let mut buffer = [0; ROLLUP_BYTES_MAX];
+        let path = format!("{}/status", process.pid);
+        let Ok(bytes) = self.read(&path, &mut buffer) else { return 0 };
+        let text = String::from_utf8_lossy(bytes);
+        let kib =
+            text.lines().find_map(|line| line.strip_prefix("VmPTE:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+    }
+
+    /// A file of `/proc` as text, as much of it as anybody needs.
+    pub(super) fn text(&self, path: &str) -> String {
+        let mut buffer = vec![0; TEXT_BYTES_MAX];
+        let bytes = self.read(path, &mut buffer).unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
     pub(super) fn descriptor(&self) -> &OwnedFd {
         &self.0
     }
@@ -124,9 +150,17 @@ fn parse(pid: Pid, line: &[u8]) -> Option<Process> {
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
     // The first field after the name is number 3 in the kernel's count.
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    let cpu_ticks = (14..=17).map(number).sum::<Option<u64>>()?;
     let parent = Pid::from_raw(i32::try_from(number(4)?).ok()?);
-    Some(Process { pid, parent, threads: number(20)?, resident_pages: number(24)?, cpu_ticks })
+    Some(Process {
+        pid,
+        parent,
+        threads: number(20)?,
+        resident_pages: number(24)?,
+        cpu_ticks: number(14)? + number(15)?,
+        collected_ticks: number(16)? + number(17)?,
+        began_ticks: number(22)?,
+        mapped_bytes: number(23)?,
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +175,10 @@ mod tests {
             parent: Pid::from_raw(7),
             threads: 3,
             resident_pages: 250,
-            cpu_ticks: 100,
+            cpu_ticks: 30,
+            collected_ticks: 70,
+            began_ticks: 100,
+            mapped_bytes: 1_000_000,
         };
         for name in ["cat", "a b", ") S 1 1", "(((", ")", "\u{1b}[31m"] {
             let line = format!("42 ({name}) {rest}\n");

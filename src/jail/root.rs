@@ -5,10 +5,9 @@
 //! where the jail's own memory lies below it, and is otherwise there already.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
@@ -17,6 +16,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{chdir, fchdir, pivot_root, symlinkat};
 
+use super::found::open_real;
 use super::landlock::{Spot, Use};
 use super::plan::{Place, Plan, What};
 use super::stage::{At, Fault, Stage};
@@ -76,13 +76,17 @@ impl Root {
         let mut spots = Vec::new();
         for (place, source) in plan.places.iter().zip(sources) {
             let found = self.put(place, source).map_err(|error| {
-                Fault::new(Stage::Place, &error, format!("putting {} in place", describe(place)))
+                let stage = match place.what {
+                    What::Processes => Stage::Processes,
+                    _ => Stage::Place,
+                };
+                Fault::new(stage, &error, format!("putting {} in place", describe(place)))
             })?;
             spots.extend(found);
         }
         self.parents.clear();
         // The rest of the root never changes again.
-        sys::set_mount(self.fd.as_fd(), RDONLY, false).at(Stage::Root, "making it read-only")?;
+        sys::set_mount(self.fd.as_fd(), RDONLY).at(Stage::Root, "making it read-only")?;
         let fd = self.fd.try_clone().at(Stage::Root, "keeping it open")?;
         spots.push(Spot { fd, usage: Use::Read });
         Ok((self, spots))
@@ -116,13 +120,19 @@ impl Root {
                 Ok(Some(Spot { fd: mount, usage: Use::Device }))
             }
             What::Device => {
-                let tree = source.map_or_else(|| tree(&place.at, Access::Device), Ok)?;
+                let tree = match source {
+                    Some(tree) => tree,
+                    None => tree(&open_real(&place.at)?, Access::Device)?,
+                };
                 self.attach(tree.as_fd(), &place.at, false)?;
                 Ok(Some(Spot { fd: tree, usage: Use::Device }))
             }
             What::Show { from, write } => {
                 let access = if *write { Access::Write } else { Access::Read };
-                let tree = source.map_or_else(|| tree(from, access), Ok)?;
+                let tree = match source {
+                    Some(tree) => tree,
+                    None => tree(&from.open()?, access)?,
+                };
                 let is_dir = fstat(&tree)?.st_mode & libc::S_IFMT == libc::S_IFDIR;
                 self.attach(tree.as_fd(), &place.at, is_dir)?;
                 Ok(write.then_some(Spot { fd: tree, usage: Use::Write }))
@@ -157,13 +167,14 @@ impl Root {
         sys::move_mount(mount, target.as_fd(), c"")
     }
 
-    /// Opens what is at `at` in the new root, following only links inside it.
+    /// Opens what is at `at` in the new root. No link is followed: in a directory
+    /// of the host it would be somebody's, who could lay the mount elsewhere.
     fn open(&self, at: &Path) -> nix::Result<OwnedFd> {
         let inside = at.strip_prefix("/").unwrap_or(at);
         let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
         let how = OpenHow::new()
             .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
         openat2(&self.fd, inside, how)
     }
 
@@ -228,14 +239,14 @@ pub(super) enum Access {
 
 /// A tree of the host, cut loose from it and held to its use. Whoever calls this
 /// must be able to mount: the jail in its own namespaces, or root beforehand.
-pub(super) fn tree(from: &Path, access: Access) -> io::Result<OwnedFd> {
-    let tree = sys::open_tree(AT_FDCWD, &text(from.as_os_str())?)?;
+pub(super) fn tree(of: &OwnedFd, access: Access) -> io::Result<OwnedFd> {
+    let tree = sys::open_tree(of.as_fd(), c"")?;
     let attributes = match access {
         Access::Read => RDONLY | NOSUID | NODEV,
         Access::Write => NOSUID | NODEV,
         Access::Device => NOSUID | NOEXEC,
     };
-    sys::set_mount(tree.as_fd(), attributes, true)?;
+    sys::set_private(tree.as_fd(), attributes)?;
     Ok(tree)
 }
 
@@ -263,16 +274,14 @@ pub(super) fn processes_of_host() -> Result<OwnedFd, Fault> {
 pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
     let mut spots = Vec::new();
     for place in &plan.places {
-        let (path, usage) = match &place.what {
-            What::Show { from, write: true } => (from, Use::Write),
-            What::Show { from, write: false } => (from, Use::Read),
-            What::Device => (&place.at, Use::Device),
+        let (opened, usage) = match &place.what {
+            What::Show { from, write: true } => (from.open(), Use::Write),
+            What::Show { from, write: false } => (from.open(), Use::Read),
+            What::Device => (open_real(&place.at), Use::Device),
             // The rest is furniture, for which such a jail has no room.
             _ => continue,
         };
-        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-        let fd = openat(AT_FDCWD, path.as_path(), flags, Mode::empty())
-            .at(Stage::Place, format!("opening {}", path.display()))?;
+        let fd = opened.at(Stage::Place, format!("opening {}", place.at.display()))?;
         spots.push(Spot { fd, usage });
     }
     Ok(spots)
@@ -282,14 +291,12 @@ fn device(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(fstat(fd)?.st_dev)
 }
 
-pub(super) fn text(path: &OsStr) -> io::Result<CString> {
-    Ok(CString::new(path.as_bytes())?)
-}
-
 fn describe(place: &Place) -> String {
     let at = place.at.display();
     match &place.what {
-        What::Show { from, .. } if *from != place.at => format!("{} (as {at})", from.display()),
+        What::Show { from, .. } if from.real != place.at => {
+            format!("{} (as {at})", from.real.display())
+        }
         _ => at.to_string(),
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Kind {
     pub(super) strength: Strength,
     /// Whether a cgroup counts all memory, that of no process included.
     pub(super) counted: bool,
+    /// Whether sockets with a name can be made: whoever can may also talk to those
+    /// of the host that lie in a directory that is shown.
+    pub(super) local_sockets: bool,
 }
 
 /// The compiled filters of one kind of jail.
@@ -94,7 +97,8 @@ fn allowed(kind: Kind) -> Rules {
         // over who of a user gets his turn when; so nobody has any.
         Strength::Landlock => {}
     }
-    if kind.counted {
+    // Without namespaces it would be the host's too.
+    if kind.counted && kind.strength == Strength::Namespaces {
         groups.push(MEMORY_BY_DESCRIPTOR);
         if kind.strength == Strength::Namespaces {
             groups.push(MEMORY_BY_KEY);
@@ -121,7 +125,16 @@ fn by_argument(kind: Kind) -> BTreeMap<i64, Vec<Rule>> {
         (libc::SYS_clone, vec![vec![without(0, namespaces)]]),
         // Pushing bytes into a terminal's input, and the console's paste, by
         // which a program would type into the shell that started it.
-        (libc::SYS_ioctl, vec![vec![is_not(1, TIOCSTI), is_not(1, TIOCLINUX)]]),
+        (
+            libc::SYS_ioctl,
+            vec![vec![is_not(1, TIOCSTI), is_not(1, TIOCLINUX), is_not(1, TIOCSETD)]],
+        ),
+        // Leases and notices would make programs of the host wait for the jail.
+        (libc::SYS_fcntl, vec![vec![is_not(1, F_SETLEASE), is_not(1, F_NOTIFY)]]),
+        // A whiteout is a device file.
+        (libc::SYS_renameat2, vec![vec![without(4, libc::RENAME_WHITEOUT)]]),
+        (libc::SYS_mmap, memory(kind.counted)),
+        (libc::SYS_prctl, PRCTL.iter().map(|option| vec![is(0, *option)]).collect()),
         // A file with a set-id bit in a directory of the host would outlive the jail.
         (libc::SYS_openat, vec![vec![without(2, new_file)], vec![without(3, SET_ID_BITS)]]),
         (libc::SYS_mknodat, node(2)),
@@ -182,11 +195,21 @@ fn socket_pairs(strength: Strength) -> Vec<Rule> {
     }
 }
 
+/// Not the pages that the host keeps in reserve. And where only the pages of
+/// processes are counted, none that belong to several without a file: what is
+/// given back of those is still held.
+fn memory(counted: bool) -> Vec<Rule> {
+    let plain = without(3, bits(libc::MAP_HUGETLB));
+    if counted {
+        return vec![vec![plain]];
+    }
+    let private = masked(3, bits(libc::MAP_TYPE), bits(libc::MAP_PRIVATE));
+    vec![vec![plain, private], vec![plain, without(3, bits(libc::MAP_ANONYMOUS))]]
+}
+
 fn sockets(kind: Kind) -> Vec<Rule> {
     let mut rules = Vec::new();
-    if kind.strength == Strength::Namespaces {
-        // Elsewhere every socket file of the host could be connected to: few
-        // kernels have a Landlock that rules over it.
+    if kind.local_sockets {
         rules.push(vec![is(0, bits(libc::AF_UNIX))]);
     }
     if kind.network != Network::None {
@@ -221,6 +244,42 @@ fn warden_only() -> Vec<(i64, Verdict)> {
 
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
+/// Another discipline for a line, for which the kernel would load a module.
+const TIOCSETD: u32 = 0x5423;
+const F_SETLEASE: u32 = 1024;
+const F_NOTIFY: u32 = 1026;
+
+/// What a process may ask about and change of itself.
+const PRCTL: &[u32] = &[
+    1,
+    2, // the signal at its parent's death
+    3,
+    4, // whether it can be dumped
+    7,
+    8, // keeping capabilities, of which it has none
+    15,
+    16, // its name
+    21,
+    22, // seccomp
+    23,
+    24, // the bounding set
+    27, // secure bits, asked for
+    29,
+    30, // timer slack
+    36,
+    37, // adopting orphans
+    38,
+    39, // no new privileges
+    40, // where its thread id is written
+    41,
+    42, // large pages
+    47, // the ambient set
+    52,
+    53,          // speculation
+    0x5356_4d41, // names of its memory
+    0x4155_5856, // its auxiliary vector
+    0x5961_6d61, // who may trace it, which nobody can
+];
 const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
 
 /// The numbers after the youngest call that the list knows how to judge.
@@ -241,10 +300,10 @@ const FILES: &[i64] = &[
     libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_lseek, libc::SYS_pread64, libc::SYS_pwrite64,
     libc::SYS_readv, libc::SYS_writev, libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_preadv2,
     libc::SYS_pwritev2, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_dup, libc::SYS_dup3,
-    libc::SYS_fcntl, libc::SYS_flock, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync_file_range,
+    libc::SYS_flock, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync_file_range,
     libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate, libc::SYS_fadvise64,
     libc::SYS_readahead, libc::SYS_getdents64, libc::SYS_getcwd, libc::SYS_chdir, libc::SYS_fchdir,
-    libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_linkat,
+    libc::SYS_renameat, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_linkat,
     libc::SYS_symlinkat, libc::SYS_readlinkat, libc::SYS_umask, libc::SYS_statfs, libc::SYS_fstatfs,
     libc::SYS_copy_file_range, libc::SYS_sendfile, libc::SYS_splice, libc::SYS_tee,
     libc::SYS_getxattr, libc::SYS_lgetxattr, libc::SYS_fgetxattr, libc::SYS_listxattr,
@@ -274,7 +333,7 @@ const FILE_ATTRIBUTES: &[i64] = &[
 /// A process's own memory.
 #[rustfmt::skip]
 const MEMORY: &[i64] = &[
-    libc::SYS_mmap, libc::SYS_mprotect, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_brk,
+    libc::SYS_mprotect, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_brk,
     libc::SYS_madvise, libc::SYS_msync, libc::SYS_mincore, libc::SYS_mlock, libc::SYS_mlock2,
     libc::SYS_munlock, libc::SYS_mlockall, libc::SYS_munlockall, libc::SYS_membarrier,
     libc::SYS_pkey_alloc, libc::SYS_pkey_free, libc::SYS_pkey_mprotect, libc::SYS_get_mempolicy,
@@ -303,7 +362,7 @@ const PROCESSES: &[i64] = &[
     libc::SYS_setreuid, libc::SYS_setregid, libc::SYS_setresuid, libc::SYS_setresgid,
     libc::SYS_setfsuid, libc::SYS_setfsgid, libc::SYS_setgroups, libc::SYS_getpgid,
     libc::SYS_setpgid, libc::SYS_getsid, libc::SYS_setsid, libc::SYS_set_tid_address,
-    libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_rseq, libc::SYS_prctl,
+    libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_rseq,
     libc::SYS_capget, libc::SYS_capset, libc::SYS_getrlimit, libc::SYS_setrlimit,
     libc::SYS_getrusage, libc::SYS_getpriority,
     libc::SYS_sched_yield, libc::SYS_sched_getaffinity,

@@ -133,7 +133,8 @@ pub(super) fn build(
 /// Locks this process, the first of its pid namespace, and all that it will
 /// start. Afterwards it can do no more than the command it is for.
 pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
-    prctl::set_pdeathsig(Signal::SIGKILL).at(Stage::CommandNamespaces, "dying with the warden")?;
+    prctl::set_pdeathsig(end_of_first(locks.strength))
+        .at(Stage::CommandNamespaces, "dying with the warden")?;
     match locks.strength {
         Strength::Namespaces => {
             root::mount_processes().at(Stage::CommandProcesses, "mounting it")?;
@@ -154,13 +155,6 @@ pub(super) fn lock_in(locks: &Locks) -> Result<(), Fault> {
     locks.filters.hold_command().at(Stage::Seccomp, "installing the command's filter")
 }
 
-/// Lowers a limit to `value`, or leaves it where the host has it lower already.
-pub(super) fn lower(resource: Resource, value: u64) -> nix::Result<()> {
-    let (_, hard) = getrlimit(resource)?;
-    let value = value.min(hard);
-    setrlimit(resource, value, value)
-}
-
 /// When memory runs out, of the jail or of the host, the kernel looks for somebody
 /// to kill. It shall find a command, and neither the warden, which has to tell of
 /// it, nor somebody of the host's.
@@ -173,11 +167,32 @@ fn volunteer(scores: &OwnedFd) -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
 }
 
+/// The signal that ends a first process, and with it its command. The first of a
+/// pid namespace takes all of it along when it is killed. One without has to do
+/// that itself, so it is told.
+pub(super) fn end_of_first(strength: Strength) -> Signal {
+    match strength {
+        Strength::Namespaces => Signal::SIGKILL,
+        Strength::Landlock => Signal::SIGPWR,
+    }
+}
+
+/// Lowers a limit to `value`, or leaves it where the host has it lower already.
+pub(super) fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)
+}
+
 /// What the kernel holds each process to. What adds up over processes is held by
 /// a cgroup or by the warden's watch.
 fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
     let mut list = vec![
-        (Resource::RLIMIT_CORE, 0),
+        // Not 0, with which a handler of the host's would still be started; with 1
+        // there is neither that nor a file.
+        (Resource::RLIMIT_CORE, 1),
+        (Resource::RLIMIT_RTPRIO, 0),
+        (Resource::RLIMIT_NICE, 0),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
         (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
         (Resource::RLIMIT_MSGQUEUE, 0),
@@ -185,13 +200,11 @@ fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
     ];
     let processes = plan.limits.get(Limit::Processes);
+    // Where a cgroup counts too it must be the first to refuse, for it takes note.
+    let processes = if counted { processes + PROCESSES_SLACK } else { processes };
     match plan.strength {
-        // Counted per user namespace, so this is a limit on the jail. Where a
-        // cgroup counts too it must be the first to refuse, for it takes note.
-        Strength::Namespaces => {
-            let slack = if counted { PROCESSES_SLACK } else { 0 };
-            list.push((Resource::RLIMIT_NPROC, processes + slack));
-        }
+        // Counted per user namespace, so this is a limit on the jail.
+        Strength::Namespaces => list.push((Resource::RLIMIT_NPROC, processes)),
         // Counted with all that the user runs besides. Only the watch knows which
         // are the jail's; this is what stops a bomb between two of its looks.
         Strength::Landlock => {

@@ -6,6 +6,8 @@
 
 #![expect(unsafe_code, reason = "raw system calls live here, and nowhere else")]
 
+pub(crate) mod raw;
+
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -211,9 +213,12 @@ pub(super) fn raise_interface(name: &CStr) -> io::Result<()> {
 /// A descriptor of the mount (and those below it) at `path`, cloned off, so that
 /// it can be changed and put elsewhere.
 pub(super) fn open_tree(dir: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    let itself = if path.is_empty() { libc::AT_EMPTY_PATH as u32 } else { 0 };
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
     // SAFETY: `path` ends with NUL and outlives the call.
-    owned(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })
+    owned(unsafe {
+        libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags | itself)
+    })
 }
 
 /// Attaches a mount that no path names yet at `path` below `dir`, or, where `path`
@@ -248,9 +253,16 @@ struct MountAttr {
     userns: u64,
 }
 
-/// Turns on `MOUNT_ATTR_*` flags for a mount, and for all below it if asked.
-pub(super) fn set_mount(mount: BorrowedFd<'_>, set: u64, below: bool) -> io::Result<()> {
-    mount_setattr(mount, MountAttr { set, ..MountAttr::default() }, below)
+/// Turns on `MOUNT_ATTR_*` flags for a mount.
+pub(super) fn set_mount(mount: BorrowedFd<'_>, set: u64) -> io::Result<()> {
+    mount_setattr(mount, MountAttr { set, ..MountAttr::default() }, false)
+}
+
+/// The same for a mount and all below it, and cuts them loose from those that
+/// they were cloned from: nothing that is mounted on one shows on the other.
+pub(super) fn set_private(mount: BorrowedFd<'_>, set: u64) -> io::Result<()> {
+    let propagation = libc::MS_PRIVATE;
+    mount_setattr(mount, MountAttr { set, propagation, ..MountAttr::default() }, true)
 }
 
 /// Shows the files of a mount as if owned by the ids that `userns` maps theirs to.

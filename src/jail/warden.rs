@@ -25,7 +25,7 @@ use nix::unistd::{Pid, getpid, pipe2};
 use super::command::{self, Go, REPORT_BYTES, Report};
 use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
-use super::stages::Locks;
+use super::stages::{self, Locks};
 use super::sys::{self, Fork};
 use super::watch::Watch;
 use super::wire::{
@@ -83,10 +83,14 @@ impl Running {
     }
 }
 
+/// How a warden without namespaces hears that its zygote died.
+pub(super) const ZYGOTE_DIED: Signal = Signal::SIGTERM;
+
 /// Serves the host until it is gone.
 pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Result<()> {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);
+    children.add(ZYGOTE_DIED);
     children.thread_block()?;
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let ended = SignalFd::with_flags(&children, flags)?;
@@ -94,6 +98,7 @@ pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Resul
     let outcome = warden.work(&ended);
     if locks.strength == Strength::Landlock {
         // No namespace ends with this process and takes them along.
+        warden.end_running();
         warden.running.clear();
         warden.spare = None;
         warden.end_strays();
@@ -126,7 +131,12 @@ impl Warden<'_> {
         loop {
             let ready = self.wait(ended)?;
             if ready.child {
-                while let Ok(Some(_)) = ended.read_signal() {}
+                let signals = std::iter::from_fn(|| ended.read_signal().ok().flatten());
+                let zygote_died = ZYGOTE_DIED as u32;
+                // To the last, so that none is left to be read again.
+                if signals.filter(|signal| signal.ssi_signo == zygote_died).count() != 0 {
+                    return Ok(());
+                }
                 self.collect();
             }
             for at in ready.controls {
@@ -274,6 +284,7 @@ impl Warden<'_> {
 
     /// Does what a command's host asks; a host that let go has cancelled it.
     fn obey(&mut self, first: Pid) {
+        let end = stages::end_of_first(self.locks.strength);
         let found = self.running.iter_mut().find(|command| command.first == first);
         let Some(command) = found else {
             return;
@@ -287,10 +298,10 @@ impl Warden<'_> {
                 self.watch.wrote();
                 None
             }
-            Ok(Some(Received { message: ToCommand::Cancel, .. })) => Some(Signal::SIGKILL),
+            Ok(Some(Received { message: ToCommand::Cancel, .. })) => Some(end),
             Ok(None) | Err(_) => {
                 command.let_go = true;
-                Some(Signal::SIGKILL)
+                Some(end)
             }
         };
         if let Some(signal) = signal {
@@ -316,7 +327,7 @@ impl Warden<'_> {
             });
             if let Some(limit) = over.map(|(_, limit)| *limit).or(late) {
                 command.passed = Some(limit);
-                let _ = kill(command.first, Signal::SIGKILL);
+                let _ = kill(command.first, stages::end_of_first(self.locks.strength));
             }
         }
     }
@@ -354,6 +365,21 @@ impl Warden<'_> {
         ended
     }
 
+    /// Without a pid namespace: has the first processes end their commands, each
+    /// all of its own at once.
+    fn end_running(&mut self) {
+        for command in &self.running {
+            let _ = kill(command.first, stages::end_of_first(self.locks.strength));
+        }
+        for _ in 0..END_TRIES_MAX {
+            if self.running.is_empty() {
+                return;
+            }
+            std::thread::sleep(STRAYS_TRY);
+            self.collect_ended();
+        }
+    }
+
     /// Without a pid namespace: ends whatever descends from this process and
     /// belongs to no command that runs, until there is nothing left of it. What
     /// lost its parent has come to this process, so nothing gets out of sight;
@@ -385,6 +411,8 @@ impl Warden<'_> {
 
 /// How long a process that was killed is given to be gone.
 const STRAYS_TRY: Duration = Duration::from_micros(200);
+/// One that has not answered by then has been killed itself.
+const END_TRIES_MAX: u32 = 250;
 
 const KILLED: u8 = 9;
 

@@ -26,6 +26,10 @@ const TICK: Duration = Duration::from_millis(20);
 const TICK_COUNTED: Duration = Duration::from_millis(100);
 /// Looking may cost at most this part of the time.
 const SHARE_MAX: u32 = 20;
+/// But the next look is never later than this.
+const REST_MAX: Duration = Duration::from_millis(200);
+/// Page tables are asked for where they could be this part of the limit.
+const TABLES_SHARE: u64 = 16;
 
 /// A counter file of a cgroup, and the last value that was seen in it.
 #[derive(Debug)]
@@ -50,13 +54,22 @@ pub(super) struct Watch {
     running: usize,
     /// By first process: what its command was last seen to use.
     last: HashMap<Pid, Sums>,
+    /// By number and beginning: whose a process is, and the time it has used.
+    alive: HashMap<(Pid, u64), (Pid, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     memory_bytes: u64,
-    cpu_ms: u64,
+    /// Of the kernel, for it.
+    table_bytes: u64,
     tasks: u64,
+    /// Of the processes there are, of those that they collected, and of those that
+    /// were seen before and are gone.
+    alive_ms: u64,
+    collected_ms: u64,
+    gone_ms: u64,
+    cpu_ms: u64,
 }
 
 impl Watch {
@@ -76,6 +89,7 @@ impl Watch {
             next: None,
             running: 0,
             last: HashMap::new(),
+            alive: HashMap::new(),
         })
     }
 
@@ -122,7 +136,7 @@ impl Watch {
         self.add_up(&all, firsts);
         let mut over = self.over_alone();
         over.extend(self.over_together(&all));
-        let cost = now.elapsed() * SHARE_MAX;
+        let cost = (now.elapsed() * SHARE_MAX).min(REST_MAX);
         let again = 0 < self.running || self.growth.is_measuring();
         self.next = again.then(|| now + self.tick().max(cost));
         over
@@ -132,13 +146,13 @@ impl Watch {
         let ticks_per_s = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100).unsigned_abs();
         let page_bytes =
             sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096).unsigned_abs();
+        let table_bytes_min = self.limits.get(Limit::Memory).saturating_mul(MIB) / TABLES_SHARE;
         self.last.retain(|first, _| firsts.contains(first));
         for sums in self.last.values_mut() {
-            // What ended without being collected drops out of the sum of times.
-            *sums = Sums { cpu_ms: sums.cpu_ms, ..Sums::default() };
+            *sums = Sums { cpu_ms: sums.cpu_ms, gone_ms: sums.gone_ms, ..Sums::default() };
         }
         let parents: HashMap<Pid, Pid> = all.iter().map(|one| (one.pid, one.parent)).collect();
-        let mut cpu_ms: HashMap<Pid, u64> = HashMap::new();
+        let mut alive = HashMap::new();
         for process in all {
             let line = std::iter::successors(Some(process.pid), |pid| parents.get(pid).copied());
             // As many steps as there are processes, in case two of them swapped
@@ -146,14 +160,30 @@ impl Watch {
             let Some(first) = line.take(all.len() + 1).find(|pid| firsts.contains(pid)) else {
                 continue;
             };
+            let own_ms = process.cpu_ticks * 1000 / ticks_per_s;
+            alive.insert((process.pid, process.began_ticks), (first, own_ms));
             let sums = self.last.entry(first).or_default();
             sums.memory_bytes += process.resident_pages * page_bytes;
+            // A page of tables for 512 pages, which nothing but this counts.
+            if table_bytes_min < process.mapped_bytes / 512 {
+                sums.table_bytes += self.processes.page_table_bytes(process);
+            }
             sums.tasks += process.threads;
-            *cpu_ms.entry(first).or_default() += process.cpu_ticks * 1000 / ticks_per_s;
+            sums.alive_ms += own_ms;
+            sums.collected_ms += process.collected_ticks * 1000 / ticks_per_s;
         }
-        for (first, cpu_ms) in cpu_ms {
-            let sums = self.last.entry(first).or_default();
-            sums.cpu_ms = sums.cpu_ms.max(cpu_ms);
+        for (one, (first, own_ms)) in std::mem::replace(&mut self.alive, alive) {
+            if !self.alive.contains_key(&one)
+                && let Some(sums) = self.last.get_mut(&first)
+            {
+                sums.gone_ms += own_ms;
+            }
+        }
+        for sums in self.last.values_mut() {
+            // What a process used is its parent's to know once it was collected, and
+            // nobody's where none is. Each sum misses what the other has.
+            let told = sums.alive_ms + sums.collected_ms;
+            sums.cpu_ms = sums.cpu_ms.max(told).max(sums.alive_ms + sums.gone_ms);
         }
     }
 
@@ -207,7 +237,9 @@ impl Watch {
         let limit_bytes = self.limits.get(Limit::Memory).saturating_mul(MIB);
         // Pages that processes share count once for each here. Only if that would
         // be too much is the exact sum made, which costs the kernel a walk.
-        if limit_bytes < memory_bytes && limit_bytes < self.processes.exact_bytes(all) {
+        let table_bytes: u64 = self.last.values().map(|sums| sums.table_bytes).sum();
+        let over = |bytes: u64| limit_bytes < bytes + table_bytes;
+        if over(memory_bytes) && over(self.processes.exact_bytes(all)) {
             passed.push(PassedLimit::Memory);
         }
         passed
@@ -216,7 +248,7 @@ impl Watch {
     fn most(&self, limit: PassedLimit) -> Option<Pid> {
         let measure = |sums: &Sums| match limit {
             PassedLimit::Processes => sums.tasks,
-            _ => sums.memory_bytes,
+            _ => sums.memory_bytes + sums.table_bytes,
         };
         self.last.iter().max_by_key(|(_, sums)| measure(sums)).map(|(first, _)| *first)
     }

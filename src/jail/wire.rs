@@ -44,10 +44,10 @@ pub const FROM_JAIL_BYTES_MAX: usize = 16 * 1024;
 const TO_JAIL_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A packet above this goes as a file, since a socket's buffer bounds a packet.
 const PACKET_BYTES_MAX: usize = 16 * 1024;
-/// The most that comes along with one message: the trees of a plan, of which the
-/// kernel takes 253 at once. A jail that sends all 253 finds room for them too:
-/// of those that do not fit, some would be open here, and nobody could close them.
-const DESCRIPTORS_MAX: usize = 252;
+/// The most that the kernel lets one message carry, which has to do for the trees
+/// of a plan. There is room for all of them whoever sends: of more than fit, some
+/// would be open here, and nobody could close them.
+const DESCRIPTORS_MAX: usize = 253;
 
 /// Host to zygote. Comes with the warden's end of its socket.
 #[derive(Debug, Serialize, Deserialize)]

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
-use nix::sys::stat::stat;
+use nix::sys::stat::fstat;
 use nix::unistd::setsid;
 
 use super::blank::{Blank, Make, Order};
 use super::cgroup;
+use super::found::{Found, open_real};
 use super::host::readable;
 use super::identity::{OwnerMaps, Who};
 use super::plan::{Plan, What};
@@ -65,7 +66,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         who,
         // Tried, since a capability may be of a namespace that owns no mounts.
         opens_trees: matches!(who, Who::Dropped { .. })
-            && tree(Path::new("/"), Access::Read).is_ok(),
+            && open_real(Path::new("/")).and_then(|top| tree(&top, Access::Read)).is_ok(),
         maps: OwnerMaps::default(),
         filters: Vec::new(),
         cgroups: cgroup::Maker::find(),
@@ -79,7 +80,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         {
             zygote.prepare(make);
         }
-        while !readable(host.as_fd(), QUIET)? && !zygote.cgroups.remove_unused() {}
+        while !readable(host.as_fd(), QUIET)? && !zygote.cgroups.remove_unused(ENTER_MAX) {}
         let Some(Received { message: ToZygote::Open(plan), mut descriptors }) = host.receive()?
         else {
             break;
@@ -92,12 +93,14 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         // More of the same is the best guess.
         next = ahead.then(|| Make::of(&plan));
     }
-    zygote.blank = None;
+    if let Some(blank) = zygote.blank.take() {
+        zygote.cgroups.let_go(&blank.cgroup);
+    }
     // The wardens have seen the host go too, and end what they started; they
     // would die with this process before they are done.
     for _ in 0..LEAVE_TRIES_MAX {
         let alone = sys::collect_child().is_err();
-        if zygote.cgroups.remove_unused() && alone {
+        if zygote.cgroups.remove_unused(Duration::ZERO) && alone {
             break;
         }
         std::thread::sleep(LEAVE_TRY);
@@ -111,6 +114,8 @@ const USUAL: Make = Make { strength: Strength::Namespaces, host_network: false }
 /// it tidies up.
 const IDLE: Duration = Duration::from_millis(1);
 const QUIET: Duration = Duration::from_millis(50);
+/// So long may a busy machine take to start a process that was forked.
+const ENTER_MAX: Duration = Duration::from_secs(20);
 /// How long it stays to tidy up once the host is gone.
 const LEAVE_TRY: Duration = Duration::from_millis(5);
 const LEAVE_TRIES_MAX: u32 = 200;
@@ -135,9 +140,12 @@ impl Zygote {
             Some(blank) => blank,
             None => self.fork_blank(make)?,
         };
-        blank.cgroup.limit(plan)?;
+        let limited = blank.cgroup.limit(plan);
+        self.cgroups.let_go(&blank.cgroup);
+        limited?;
         let counted = blank.cgroup.means() != Means::RlimitsAndWatch;
-        let kind = Kind { network: plan.network, strength: plan.strength, counted };
+        let local_sockets = plan.local_sockets;
+        let kind = Kind { network: plan.network, strength: plan.strength, counted, local_sockets };
         let has_source = sources.iter().map(Option::is_some).collect();
         let order = Order { plan: plan.clone(), filters: self.filters(kind), has_source };
         blank.order(&order, host, &sources).at(Stage::Zygote, "giving the order")
@@ -168,9 +176,9 @@ impl Zygote {
                 What::Show { from, write } => {
                     let access = if *write { Access::Write } else { Access::Read };
                     self.source(from, access)
-                        .at(Stage::Place, format!("opening {}", from.display()))?
+                        .at(Stage::Place, format!("opening {}", from.real.display()))?
                 }
-                What::Device => Some(tree(&place.at, Access::Device))
+                What::Device => Some(open_real(&place.at).and_then(|at| tree(&at, Access::Device)))
                     .transpose()
                     .at(Stage::Place, format!("opening {}", place.at.display()))?,
                 _ => None,
@@ -180,13 +188,14 @@ impl Zygote {
         Ok(sources)
     }
 
-    fn source(&mut self, from: &Path, access: Access) -> io::Result<Option<OwnedFd>> {
-        let opened = tree(from, access)?;
-        let owner = stat(from)?;
+    fn source(&mut self, from: &Found, access: Access) -> io::Result<Option<OwnedFd>> {
+        let found = from.open()?;
+        let opened = tree(&found, access)?;
+        let owner = fstat(&found)?;
         // What everybody may read anyway needs no other owner, and a filesystem
         // that cannot do this then does not matter.
         let everybody = owner.st_mode & 0o005 == 0o005 && owner.st_uid == 0;
-        if access == Access::Read && everybody && is_of_the_system(from) {
+        if access == Access::Read && everybody && is_of_the_system(&from.real) {
             return Ok(Some(opened));
         }
         let map = self.maps.for_owner(self.who, owner.st_uid, owner.st_gid)?;

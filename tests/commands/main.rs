@@ -10,8 +10,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attack;
 mod cases;
 mod config;
+mod doctor;
 mod front;
 mod harness;
 mod hostile_config;

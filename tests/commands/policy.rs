@@ -94,6 +94,7 @@ fn a_policy_is_shown_as_it_holds_with_the_line_that_gave_each_value() {
     least: namespaces # built-in/offline.yaml:7
     workdir: write # <world>/work/sandbox-policy/mine.yaml:4
     network: none # built-in/offline.yaml:13
+    local_sockets: false # default
     grants:
       read: true # default
       write: true # default

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use casefile::jail::HandsError;
 use casefile::jail::JailError;
 use casefile::jail::hands::wire::WriteMode;
+use casefile::jail::policy::Strength;
 use casefile::jail::wire::{End, Status};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -49,7 +50,7 @@ fn is_below_me(mut pid: i32) -> bool {
 
 #[test]
 fn hands_that_were_killed_are_told_and_new_ones_serve() {
-    let mut ground = Ground::alone();
+    let mut ground = Ground::alone(Strength::Namespaces);
     ground.put("case/file", "text");
     assert!(ground.hands.read(b"/case/file", 0, 9).is_ok());
     let pid = only_hands();
@@ -68,7 +69,7 @@ fn hands_that_were_killed_are_told_and_new_ones_serve() {
 
 #[test]
 fn a_replaced_file_is_the_old_or_the_new_whenever_its_writer_dies() {
-    let mut ground = Ground::alone();
+    let mut ground = Ground::alone(Strength::Namespaces);
     let old = vec![b'o'; 1 << 20];
     let new = vec![b'n'; 2 << 20];
     let (mut olds, mut news) = (0, 0);
@@ -104,26 +105,34 @@ fn a_replaced_file_is_the_old_or_the_new_whenever_its_writer_dies() {
 
 #[test]
 fn hands_that_are_let_go_of_are_gone_and_so_are_those_of_a_jail_that_is() {
-    let mut ground = Ground::alone();
-    let more: Vec<_> = (0..3).map(|_| ground.jail.hands().unwrap()).collect();
-    wait_until(|| all_hands().len() == 4);
-    drop(more);
-    wait_until(|| all_hands().len() == 1);
-    assert!(ground.hands.list(b"/case", None, 9).is_ok());
-    let kept = ground.jail.hands().unwrap();
-    let mut lost = std::mem::replace(&mut ground.hands, kept);
-    drop(ground);
-    wait_until(|| all_hands().is_empty());
-    let gone = lost.list(b"/case", None, 9);
-    assert!(
-        matches!(gone, Err(HandsError::Jail(JailError::Gone) | HandsError::Ended(_))),
-        "{gone:?}"
-    );
+    for strength in [Strength::Namespaces, Strength::Landlock] {
+        let mut ground = Ground::alone(strength);
+        let dir = match strength {
+            Strength::Namespaces => "/case".into(),
+            Strength::Landlock => ground.host("case"),
+        };
+        let dir = dir.into_os_string().into_encoded_bytes();
+        let mut more: Vec<_> = (0..3).map(|_| ground.jail.hands().unwrap()).collect();
+        for hands in more.iter_mut().chain([&mut ground.hands]) {
+            assert!(hands.list(&dir, None, 9).is_ok(), "{strength:?}");
+        }
+        assert_eq!(all_hands().len(), 4, "{strength:?}");
+        drop(more);
+        wait_until(|| all_hands().len() == 1);
+        assert!(ground.hands.list(&dir, None, 9).is_ok(), "{strength:?}");
+        let kept = ground.jail.hands().unwrap();
+        let mut lost = std::mem::replace(&mut ground.hands, kept);
+        drop(ground);
+        wait_until(|| all_hands().is_empty());
+        let gone = lost.list(&dir, None, 9);
+        let told = matches!(gone, Err(HandsError::Jail(JailError::Gone) | HandsError::Ended(_)));
+        assert!(told, "{strength:?}: {gone:?}");
+    }
 }
 
 #[test]
 fn a_request_that_takes_too_long_ends_the_hands() {
-    let mut ground = Ground::alone();
+    let mut ground = Ground::alone(Strength::Namespaces);
     std::fs::create_dir(ground.host("case/many")).unwrap();
     for at in 0..20_000 {
         ground.put(format!("case/many/{at}"), "");

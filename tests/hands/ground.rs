@@ -47,9 +47,9 @@ impl Ground {
     }
 
     /// While no other test has hands.
-    pub fn alone() -> Self {
+    pub fn alone(strength: Strength) -> Self {
         let turn = HANDS.write().unwrap_or_else(|fallen| fallen.into_inner());
-        Self::build(Strength::Namespaces, &[], Turn::Alone(turn))
+        Self::build(strength, &[], Turn::Alone(turn))
     }
 
     fn build(strength: Strength, changed: &[(Limit, u64)], turn: Turn) -> Self {

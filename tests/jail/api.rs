@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
-use std::os::fd::AsFd;
+use std::io::{IoSlice, Read};
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
@@ -14,16 +14,20 @@ use casefile::config::limits::{Limit, Limits};
 use casefile::jail::plan::{HOME, Plan, Wanted};
 use casefile::jail::policy::Library;
 use casefile::jail::wire::{Spec, Status, WallKey};
-use casefile::jail::{Jail, JailError, Running, Streams, Zygote};
+use casefile::jail::{Jail, JailError, News, Running, Streams, Zygote};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
+};
 
 use crate::Test;
 use crate::common::{User, World};
-use crate::ground::outside;
+use crate::ground::{Clock, outside};
 
 pub(crate) const TESTS: &[Test] = &[
     ("api::two_thousand_commands_eight_at_a_time", two_thousand_commands_eight_at_a_time),
     ("api::two_hundred_jails_at_once", two_hundred_jails_at_once),
     ("api::a_cancelled_command_is_gone_at_once", a_cancelled_command_is_gone_at_once),
+    ("api::a_jail_that_lies_leaves_nothing_open", a_jail_that_lies_leaves_nothing_open),
     ("api::a_dropped_handle_ends_what_it_stood_for", a_dropped_handle_ends_what_it_stood_for),
 ];
 
@@ -31,6 +35,8 @@ const COMMANDS: usize = 2_000;
 const THREADS: usize = 8;
 const JAILS: usize = 200;
 const CANCELS: u32 = 50;
+/// Nobody is promised how soon after a handle is let go of; but soon.
+const DROPPED_MAX: Duration = Duration::from_secs(1);
 const CANCELLED_MAX: Duration = Duration::from_millis(200);
 
 /// Plays a part of this file as `user`, and holds that it went well.
@@ -58,6 +64,10 @@ fn a_dropped_handle_ends_what_it_stood_for(user: User) {
     go(user, &["drop"]);
 }
 
+fn a_jail_that_lies_leaves_nothing_open(user: User) {
+    go(user, &["lies"]);
+}
+
 pub(crate) fn play(words: &[&str]) -> ExitCode {
     let before = descriptors();
     match words {
@@ -65,6 +75,7 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
         ["jails"] => jails(),
         ["cancel"] => cancel(),
         ["drop"] => drops(),
+        ["lies"] => lies(),
         _ => panic!("no such part: {words:?}"),
     }
     assert_eq!(descriptors(), before, "descriptors were left open");
@@ -90,8 +101,15 @@ fn plan(change: impl Fn(&mut Limits)) -> Plan {
     change(&mut limits);
     let shown = policy.shown(Path::new("/"), &[]).unwrap();
     let (strength, network) = (policy.least.value, policy.network.value);
-    let wanted =
-        Wanted { strength, network, limits: &limits, kept: Vec::new(), shown, scratch: None };
+    let wanted = Wanted {
+        strength,
+        network,
+        local_sockets: false,
+        limits: &limits,
+        kept: Vec::new(),
+        shown,
+        scratch: None,
+    };
     Plan::new(&wanted).unwrap()
 }
 
@@ -184,15 +202,15 @@ fn cancel() {
         if number % 2 == 0 {
             out.read_exact(&mut [0; 6]).unwrap();
         }
-        let began = Instant::now();
+        let clock = Clock::start();
         running.cancel().unwrap();
         let end = running.wait().unwrap();
-        worst = worst.max(began.elapsed());
+        worst = worst.max(clock.elapsed());
         assert_eq!((end.status, end.passed), (Status::Killed(9), None));
         // Its pipe has no writer left: everything it started is gone too.
         let mut rest = Vec::new();
         out.read_to_end(&mut rest).unwrap();
-        assert!(began.elapsed() < CANCELLED_MAX, "{:?}", began.elapsed());
+        assert!(clock.elapsed() < CANCELLED_MAX, "{:?}", clock.elapsed());
     }
     println!("{CANCELS} cancelled: gone after {worst:?} at worst");
     says(&jail, "echo fine", "fine\n");
@@ -205,9 +223,9 @@ fn drops() {
         (running, out)
     };
     let closes = |mut out: std::io::PipeReader| {
-        let began = Instant::now();
+        let clock = Clock::start();
         out.read_to_end(&mut Vec::new()).unwrap();
-        assert!(began.elapsed() < CANCELLED_MAX, "{:?}", began.elapsed());
+        assert!(clock.elapsed() < DROPPED_MAX, "{:?}", clock.elapsed());
     };
     let zygote = Zygote::start().unwrap();
     let (one, other) = (zygote.open(&plan(|_| {})).unwrap(), zygote.open(&plan(|_| {})).unwrap());
@@ -233,4 +251,48 @@ fn drops() {
     let null = fs::File::open("/dev/null").unwrap();
     let streams = Streams::Three([null.as_fd(); 3]);
     assert!(matches!(other.start(&spec(&["true"]), &streams), Err(JailError::Gone)));
+}
+
+/// Speaks as a warden would that was taken over, with more descriptors than any
+/// message has, and with bytes that are none.
+fn lies() {
+    const CARRIED_MAX: usize = 253;
+    let null = fs::File::open("/dev/null").unwrap();
+    let started = [0, 0];
+    let started_twice = [0, 0, 0];
+    let long = vec![0; 20_000];
+    for bytes in [&started[..], &started_twice, &[1], &[2], &long] {
+        for count in [0, 1, 5, 6, 250, CARRIED_MAX] {
+            let before = descriptors();
+            let pair = || {
+                let kind = SockType::SeqPacket;
+                socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap()
+            };
+            let said = || {
+                let (host, jail) = pair();
+                let numbers = vec![null.as_raw_fd(); count];
+                let control = [ControlMessage::ScmRights(&numbers)];
+                let control = if count == 0 { &[] } else { &control[..] };
+                let parts = [IoSlice::new(bytes)];
+                sendmsg::<()>(jail.as_raw_fd(), &parts, control, MsgFlags::empty(), None).unwrap();
+                host
+            };
+            let running = Running::behind(said());
+            match running.news() {
+                Ok(News::Started(terminal)) => {
+                    assert_eq!(bytes, started);
+                    assert_eq!(terminal.is_some(), 0 < count);
+                }
+                other => {
+                    assert_ne!(bytes, started, "{other:?}");
+                    assert!(matches!(other, Err(JailError::Garbage(_))), "{other:?}");
+                }
+            }
+            assert!(matches!(running.news(), Err(JailError::Gone)));
+            drop(running);
+            // Three zeros are a jail that stands, and all else is none.
+            assert_eq!(Jail::behind(said()).is_ok(), bytes == started_twice);
+            assert_eq!(descriptors(), before, "{count} descriptors with {} bytes", bytes.len());
+        }
+    }
 }

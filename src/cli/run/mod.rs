@@ -1,11 +1,10 @@
 //! `casefile run`: one command in a jail of its own.
 
 mod pump;
-mod scratch;
 mod terminal;
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,16 +12,15 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::prepared::{Prepared, jail};
 use super::report::{Failure, Turn};
 use super::surroundings::Surroundings;
 use crate::config::limits::{Bounds, Limit, Limits, TABLE};
 use crate::hint::Hint;
-use crate::jail::plan::{HOME, Plan, USER};
-use crate::jail::policy::{Library, Mode, Mount, Policy, Strength, Verdict};
+use crate::jail::policy::{Mode, Mount, Policy, Verdict};
 use crate::jail::wire::{End, Means, Passed, Spec, Status, WallKey};
 use crate::jail::{JailError, Zygote};
-use pump::Done;
-use scratch::Scratch;
+use pump::{Allowance, Done};
 
 /// Run one command in a jail
 ///
@@ -86,8 +84,7 @@ impl Hint for RunError {
 }
 
 pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure> {
-    let settings = around.trusted_settings()?;
-    let library = Library::new(settings.policy_dir());
+    let (settings, library) = around.trusted()?;
     let policy = match &args.policy {
         Some(name) => library.named(name),
         None => library.load(&settings.policy().value),
@@ -96,21 +93,8 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     judge(&policy, &args.command)?;
     let here = &around.given.working_directory;
     let shown = policy.shown(here, &asked(&args, around)?).map_err(Failure::user)?;
-    let limits = policy.limits(settings.limits());
-    let scratch = match policy.least.value {
-        Strength::Namespaces => None,
-        Strength::Landlock => Some(Scratch::make().map_err(|error| jail(JailError::Start(error)))?),
-    };
-    let home = scratch.as_ref().map_or(PathBuf::from(HOME), |scratch| scratch.path().to_owned());
-    let wanted = crate::jail::plan::Wanted {
-        strength: policy.least.value,
-        network: policy.network.value,
-        limits: &limits,
-        kept: around.given.kept(),
-        shown,
-        scratch: scratch.is_some().then(|| home.clone()),
-    };
-    let plan = Plan::new(&wanted).map_err(Failure::user)?;
+    let prepared = Prepared::new(&policy, &settings, shown, around)?;
+    let Prepared { plan, limits, home, env, .. } = &prepared;
     let terminal = terminal::size_if_interactive();
     let (wall, wall_key) = match terminal {
         Some(_) => (Limit::Session, WallKey::Session),
@@ -120,7 +104,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     let cwd = if plan.shows(here) { here.clone() } else { home.clone() };
     let spec = Spec {
         args: args.command.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
-        env: environment(&policy, around, &home),
+        env: env.clone(),
         cwd: cwd.into_os_string().into_vec(),
         terminal,
         wall_ms: wall_s.saturating_mul(1000),
@@ -128,12 +112,13 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     };
     let began = Instant::now();
     let zygote = Zygote::start_for_one().map_err(jail)?;
-    let opened = zygote.open(&plan).map_err(jail)?;
-    let output_bytes = limits.get(Limit::Output).saturating_mul(1024 * 1024);
+    let opened = zygote.open(plan).map_err(jail)?;
+    let value = limits.get(Limit::Output);
+    let allowed = Allowance { bytes: value.saturating_mul(1024 * 1024), value };
     let done = if terminal.is_some() {
-        terminal::converse(&opened, &spec)
+        terminal::converse(&opened, &spec, allowed)
     } else {
-        pump::carry(&opened, &spec, output_bytes, limits.get(Limit::Output))
+        pump::carry(&opened, &spec, allowed)
     };
     let end = match done {
         Ok(Done::Ended(end)) => end,
@@ -144,17 +129,13 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         }
     };
     if let Some(file) = &args.report {
-        report(file, &end, &limits, opened.means(), began)?;
+        report(file, &end, limits, opened.means(), began)?;
     }
     if let Some(passed) = end.passed {
         let timeout = wall == passed.limit.limit();
         Failure::user(RunError::Passed { passed, means: opened.means(), timeout }).report();
     }
     Ok(exit_code(&end))
-}
-
-fn jail(error: JailError) -> Failure {
-    Failure::new(Turn::Jail, error)
 }
 
 /// As shells have it: 127 for a program that is not there, 126 for one that
@@ -195,31 +176,6 @@ fn asked(args: &Args, around: &Surroundings) -> Result<Vec<Mount>, Failure> {
     let write = args.write.iter().map(|given| (given, Mode::Write));
     read.chain(write)
         .map(|(given, mode)| Mount::parse(given, mode, here).map_err(Failure::user))
-        .collect()
-}
-
-/// The policy's variables and nothing else, beside those that name the jail's
-/// own user and home.
-fn environment(policy: &Policy, around: &Surroundings, home: &Path) -> Vec<Vec<u8>> {
-    let mut vars: Vec<(OsString, OsString)> = vec![
-        ("HOME".into(), home.into()),
-        ("USER".into(), USER.into()),
-        ("LOGNAME".into(), USER.into()),
-    ];
-    if home != OsStr::new(HOME) {
-        vars.push(("TMPDIR".into(), home.into()));
-    }
-    let passed = policy
-        .env_pass
-        .iter()
-        .filter_map(|name| Some((OsString::from(&name.value), around.variable(&name.value)?)));
-    let set = policy.env_set.iter().map(|(name, value)| (name.into(), (&value.value).into()));
-    for (name, value) in passed.chain(set) {
-        vars.retain(|(known, _)| *known != name);
-        vars.push((name, value));
-    }
-    vars.into_iter()
-        .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
         .collect()
 }
 

@@ -57,13 +57,16 @@ impl From<Errno> for Broken {
     }
 }
 
+/// How much a command may print.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    pub(super) bytes: u64,
+    /// The same in the unit of the limit, for the message.
+    pub(super) value: u64,
+}
+
 /// Runs a command with pipes, until it has ended and all it printed is out.
-pub(super) fn carry(
-    jail: &Jail,
-    spec: &Spec,
-    output_bytes_max: u64,
-    output_limit: u64,
-) -> Result<Done, Broken> {
+pub(super) fn carry(jail: &Jail, spec: &Spec, allowed: Allowance) -> Result<Done, Broken> {
     let signals = Signals::take_over()?;
     let (stdin, to_command) = pipe2(OFlag::O_CLOEXEC)?;
     let (from_stdout, stdout) = pipe2(OFlag::O_CLOEXEC)?;
@@ -71,8 +74,11 @@ pub(super) fn carry(
     let streams = Streams::Three([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
     let running = jail.start(spec, &streams)?;
     drop((stdin, stdout, stderr));
-    // A command that does not read must not make casefile wait.
-    fcntl(&to_command, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    // Neither a command that does not read, nor one that reads what it wrote
+    // itself, must make casefile wait.
+    for ours in [&to_command, &from_stdout, &from_stderr] {
+        fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
     let (own_in, own_out, own_err) = (io::stdin(), io::stdout(), io::stderr());
     let mut flows = [
         Flow::new(Side::Borrowed(own_in.as_fd()), Side::Owned(to_command)),
@@ -80,12 +86,25 @@ pub(super) fn carry(
         Flow::new(Side::Owned(from_stderr), Side::Borrowed(own_err.as_fd())),
     ];
     let mut talk = Talk::new(&running, &signals);
+    until_done(&mut talk, &mut flows, allowed, |_| {})
+}
+
+/// Carries until the command has ended and what it printed is out. The first flow
+/// is its input, the others are what it prints.
+pub(super) fn until_done(
+    talk: &mut Talk<'_>,
+    flows: &mut [Flow<'_>],
+    allowed: Allowance,
+    mut after_each: impl FnMut(&mut Talk<'_>),
+) -> Result<Done, Broken> {
     let mut over = None;
     loop {
         if let Some(done) = talk.done.take() {
-            // The input is of no use any more; the rest is let out to its end.
+            // The input is of no use any more. What is still in the pipes is let out,
+            // and no more: somebody else may hold their other ends for ever.
             flows[0].close();
-            if flows.iter().all(Flow::is_closed) {
+            flows.iter_mut().for_each(Flow::drain);
+            if talk.given_up || flows.iter().all(Flow::is_closed) {
                 return Ok(match done {
                     Done::Ended(end) => Done::Ended(End { passed: end.passed.or(over), ..end }),
                     not_started @ Done::NotStarted(_) => not_started,
@@ -93,12 +112,13 @@ pub(super) fn carry(
             }
             talk.done = Some(done);
         }
-        wait(&mut talk, &mut flows)?;
-        let printed = flows[1].carried + flows[2].carried;
-        if over.is_none() && output_bytes_max < printed {
-            over = Some(Passed { limit: PassedLimit::Output, value: output_limit });
+        wait(talk, flows)?;
+        after_each(talk);
+        let printed: u64 = flows.iter().skip(1).map(|flow| flow.carried).sum();
+        if over.is_none() && allowed.bytes < printed {
+            over = Some(Passed { limit: PassedLimit::Output, value: allowed.value });
             // It may have ended by itself in the meantime.
-            let _ = running.cancel();
+            let _ = talk.running.cancel();
             // What it had still in its pipes is beyond the limit too.
             flows.iter_mut().for_each(Flow::close);
         }
@@ -176,6 +196,16 @@ impl<'a> Flow<'a> {
         self.sides = None;
     }
 
+    /// Takes what is there at this moment; if there is nothing, that was the end.
+    fn drain(&mut self) {
+        if self.buffer.is_empty() {
+            self.step();
+            if self.buffer.is_empty() {
+                self.close();
+            }
+        }
+    }
+
     /// What has to happen before [`Flow::step`] can do something.
     fn waits_for(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         let (from, to) = self.sides.as_ref()?;
@@ -248,6 +278,8 @@ pub(super) struct Talk<'a> {
     pub(super) window_changed: bool,
     not_started: Option<Fault>,
     pub(super) done: Option<Done>,
+    /// The caller wants to end, and there is no command left that could.
+    given_up: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -260,6 +292,7 @@ impl<'a> Talk<'a> {
             window_changed: false,
             not_started: None,
             done: None,
+            given_up: false,
         }
     }
 
@@ -305,6 +338,10 @@ impl<'a> Talk<'a> {
             let Ok(signal) = Signal::try_from(info.ssi_signo.cast_signed()) else { continue };
             if signal == Signal::SIGWINCH {
                 self.window_changed = true;
+                continue;
+            }
+            if self.done.is_some() {
+                self.given_up = true;
                 continue;
             }
             if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {

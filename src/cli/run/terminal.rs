@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
-use super::pump::{Broken, Done, Flow, Side, Signals, Talk, wait};
+use super::pump::{Allowance, Broken, Done, Flow, Side, Signals, Talk, until_done, wait};
 use crate::jail::wire::Spec;
 use crate::jail::{Jail, Streams, set_terminal_size, terminal_size};
 
@@ -19,7 +19,7 @@ pub(super) fn size_if_interactive() -> Option<(u16, u16)> {
 }
 
 /// Runs a command in a terminal of the jail's, joined to the caller's.
-pub(super) fn converse(jail: &Jail, spec: &Spec) -> Result<Done, Broken> {
+pub(super) fn converse(jail: &Jail, spec: &Spec, allowed: Allowance) -> Result<Done, Broken> {
     let signals = Signals::take_over()?;
     let running = jail.start(spec, &Streams::Terminal)?;
     let (keys, screen) = (io::stdin(), io::stdout());
@@ -41,23 +41,13 @@ pub(super) fn converse(jail: &Jail, spec: &Spec) -> Result<Done, Broken> {
         Flow::new(Side::Borrowed(keys.as_fd()), Side::Borrowed(terminal.as_fd())),
         Flow::new(Side::Borrowed(terminal.as_fd()), Side::Borrowed(screen.as_fd())),
     ];
-    loop {
-        if let Some(done) = talk.done.take() {
-            // Nobody reads what is typed now; the rest is let out to its end, which
-            // reads as an error once the other side is closed.
-            flows[0].close();
-            if flows[1].is_closed() {
-                return Ok(done);
-            }
-            talk.done = Some(done);
-        }
-        wait(&mut talk, &mut flows)?;
+    until_done(&mut talk, &mut flows, allowed, |talk| {
         if std::mem::take(&mut talk.window_changed)
             && let Ok(size) = terminal_size(screen.as_fd())
         {
             let _ = set_terminal_size(terminal.as_fd(), size);
         }
-    }
+    })
 }
 
 /// The caller's terminal without a mind of its own, until this is dropped: every
@@ -80,6 +70,6 @@ impl<'a> Raw<'a> {
 
 impl Drop for Raw<'_> {
     fn drop(&mut self) {
-        let _ = tcsetattr(self.terminal, SetArg::TCSADRAIN, &self.before);
+        let _ = tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
     }
 }

@@ -87,6 +87,7 @@ pub(super) fn merge(parts: &[Part], last: &Part) -> Result<Policy, Located> {
         files_read: Vec::new(),
         mounts: Vec::new(),
         network: Told::default(Network::None),
+        local_sockets: Told::default(false),
         env_pass: Vec::new(),
         env_set: Vec::new(),
         rules: Vec::new(),
@@ -140,6 +141,9 @@ impl Policy {
                 }
             };
             self.network = part.chosen(network.at, value);
+        }
+        if let Some(allowed) = &part.raw.local_sockets {
+            self.local_sockets = part.chosen(allowed.at, allowed.value);
         }
         if let Some(read) = &part.raw.grants.read {
             self.grants_read = part.chosen(read.at, read.value);

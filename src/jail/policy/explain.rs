@@ -26,6 +26,7 @@ impl Policy {
         lines.one("least", &self.least);
         lines.one("workdir", &self.workdir);
         lines.one("network", &self.network);
+        lines.one("local_sockets", &self.local_sockets);
         lines.under = &["grants"];
         lines.one("read", &self.grants_read);
         lines.one("write", &self.grants_write);

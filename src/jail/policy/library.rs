@@ -2,7 +2,7 @@
 //! beside `casefile.yaml`, which win over a built-in one of the same name.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ use crate::yaml::{self, Located, Placed};
 #[derive(Clone, Debug, Default)]
 pub struct Library {
     dir: Option<PathBuf>,
+    /// What the files there say, if they were read already.
+    said: Option<BTreeMap<PathBuf, Vec<u8>>>,
 }
 
 /// A policy cannot be had.
@@ -58,7 +60,12 @@ const PARTS_MAX: usize = 16;
 impl Library {
     /// The built-in policies, and those of a directory if there is one.
     pub fn new(dir: Option<&Path>) -> Self {
-        Self { dir: dir.map(Path::to_path_buf) }
+        Self { dir: dir.map(Path::to_path_buf), said: None }
+    }
+
+    /// The policies of a directory whose files were read already.
+    pub fn of(dir: &Path, said: BTreeMap<PathBuf, Vec<u8>>) -> Self {
+        Self { dir: Some(dir.into()), said: Some(said) }
     }
 
     /// A policy by its name, as it was typed or set.
@@ -152,9 +159,13 @@ impl Library {
     fn find(&self, name: &PolicyName) -> Result<Option<Text>, Located> {
         if let Some(dir) = &self.dir {
             let file = dir.join(format!("{name}.yaml"));
-            if stands(&file)? {
-                let bytes = yaml::read(&file)?.into();
-                return Ok(Some(Text { file, bytes }));
+            let bytes = match &self.said {
+                Some(said) => said.get(&file).cloned(),
+                None if stands(&file)? => Some(yaml::read(&file)?),
+                None => None,
+            };
+            if let Some(bytes) = bytes {
+                return Ok(Some(Text { file, bytes: bytes.into() }));
             }
         }
         let built_in = BUILT_IN.iter().find(|(built_in, _)| *built_in == name.as_str());
@@ -167,6 +178,10 @@ impl Library {
     #[expect(clippy::disallowed_methods, reason = "lists names, opens nothing")]
     fn own_names(&self) -> Result<BTreeSet<PolicyName>, Located> {
         let Some(dir) = &self.dir else { return Ok(BTreeSet::new()) };
+        if let Some(said) = &self.said {
+            let stems = said.keys().filter_map(|file| file.file_stem()?.to_str());
+            return Ok(stems.filter_map(|stem| PolicyName::new(stem).ok()).collect());
+        }
         let failed = |error| Located::whole(dir, "the directory cannot be read").because(error);
         let entries = match dir.read_dir() {
             Ok(entries) => entries,

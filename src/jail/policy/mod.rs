@@ -64,6 +64,9 @@ pub struct Policy {
     /// Paths shown elsewhere, or writable.
     pub mounts: Vec<Told<Mount, Line>>,
     pub network: Told<Network>,
+    /// Whether sockets with a name can be used even where directories of the host
+    /// are shown, in which one of the host's own may lie.
+    pub local_sockets: Told<bool>,
     /// Variables taken from the caller, if they are set there.
     pub env_pass: Vec<Told<String, Line>>,
     /// Variables with a value of their own; they win over those that are passed.

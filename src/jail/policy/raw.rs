@@ -20,6 +20,7 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) files: Files,
     pub(super) network: Option<Placed<Network>>,
+    pub(super) local_sockets: Option<Placed<bool>>,
     #[serde(default)]
     pub(super) limits: Pairs<Placed<u64>>,
     #[serde(default)]

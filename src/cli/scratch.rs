@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -28,7 +28,8 @@ impl Scratch {
     /// Makes one, and removes those of the dead.
     pub(super) fn make() -> io::Result<Self> {
         for _ in 0..TRIES_MAX {
-            let dir = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+            let private = PermissionsExt::from_mode(0o700);
+            let dir = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir()?;
             let Ok(lock) = open(dir.path()) else { continue };
             if lock.try_lock().is_err() || !is_still_at(&lock, dir.path()) {
                 continue;
@@ -58,9 +59,10 @@ fn is_still_at(lock: &File, path: &Path) -> bool {
     held.is_some() && held == path.symlink_metadata().ok().and_then(same)
 }
 
-/// Removes what lies beside `own`, belongs to the same user, and nobody holds.
+/// Removes what lies beside `own`, belongs to the same users, and nobody holds.
 fn clear(own: &Path) -> io::Result<()> {
-    let user = own.symlink_metadata()?.uid();
+    // The jail's, or one that died before it gave it to the jail.
+    let users = [own.symlink_metadata()?.uid(), nix::unistd::geteuid().as_raw()];
     let Some(Ok(entries)) = own.parent().map(fs::read_dir) else { return Ok(()) };
     for entry in entries.flatten() {
         let path = entry.path();
@@ -69,7 +71,7 @@ fn clear(own: &Path) -> io::Result<()> {
             continue;
         }
         let Ok(lock) = open(&path) else { continue };
-        if lock.metadata()?.uid() == user && lock.try_lock().is_ok() {
+        if users.contains(&lock.metadata()?.uid()) && lock.try_lock().is_ok() {
             // Goes by descriptors and follows no link, whatever a jail left here.
             let _ = fs::remove_dir_all(&path);
         }
