@@ -74,6 +74,7 @@ impl Ground {
         let wanted = Wanted {
             strength,
             network: Network::None,
+            local_sockets: false,
             limits: &limits,
             kept: Vec::new(),
             shown: vec![place("case", Mode::Write), place("shown", Mode::Read)],
