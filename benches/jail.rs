@@ -1,5 +1,5 @@
 //! What a jail costs: a command through a warden against plain fork+exec, opening
-//! a jail, and what an idle one holds in memory.
+//! a jail, reading in one, and what an idle one holds in memory.
 //!
 //! `cargo bench --bench jail`. The candidates take turns within each round, so
 //! that a machine that changes its speed changes it for all of them; what counts
@@ -18,6 +18,7 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,6 +44,7 @@ fn main() {
     let plan = plan();
     commands(&zygote, &plan);
     opening(&zygote, &plan);
+    hands(&zygote, &plan);
     memory(&zygote, &plan);
 }
 
@@ -141,6 +143,34 @@ fn opening(zygote: &Zygote, plan: &Plan) {
     println!("\nopening a jail");
     row("from plan to ready", &open);
 }
+
+/// A read of 4 KiB through the hands, back to back, as a tool makes it; and the
+/// same by this process, which it may not do in a jail.
+fn hands(zygote: &Zygote, plan: &Plan) {
+    let jail = zygote.open(plan).unwrap();
+    let began = Instant::now();
+    let mut hands = jail.hands().unwrap();
+    assert_eq!(hands.read(READ, 0, READ_BYTES).unwrap().bytes.len(), READ_BYTES);
+    let first = began.elapsed().as_secs_f64() * 1000.0;
+    let (mut through, mut plain) = (Vec::new(), Vec::new());
+    for _ in 0..READS {
+        through.push(timed(|| drop(hands.read(READ, 0, READ_BYTES).unwrap())));
+        plain.push(timed(|| {
+            let mut bytes = vec![0; READ_BYTES];
+            let path = Path::new(std::str::from_utf8(READ).unwrap());
+            File::open(path).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+        }));
+    }
+    println!("\nreading 4 KiB, {READS} rounds");
+    row("through the hands", &through);
+    row("open, read and close", &plain);
+    row("new hands and their first read", &[first]);
+}
+
+/// A program that every host has, and so a file of more than that.
+const READ: &[u8] = b"/usr/bin/env";
+const READ_BYTES: usize = 4096;
+const READS: usize = 10_000;
 
 /// The private memory of idle wardens, their waiting first process included.
 fn memory(zygote: &Zygote, plan: &Plan) {

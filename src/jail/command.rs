@@ -15,12 +15,13 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, UsageWho, getrusage};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, killpg};
 use nix::sys::time::TimeValLike;
 use nix::unistd::{Pid, chdir, setsid, write};
 use serde::{Deserialize, Serialize};
 
+use super::hands;
 use super::landlock;
 use super::policy::Strength;
 use super::stage::{At, Fault, Stage};
@@ -58,55 +59,82 @@ impl Report {
     }
 }
 
-/// What the warden tells a waiting first process. Comes with the command's socket
-/// and its three streams.
+/// What the warden tells a waiting first process. Comes with the socket on which it
+/// is watched and ended.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Go(pub(super) Spec);
+pub(super) enum Go {
+    /// Start a program. Comes with its three streams too.
+    Program(Spec),
+    /// Start nothing, and be the jail's hands. Comes with the socket for requests.
+    Hands,
+}
 
 /// The first process of a command that is to come. Never comes back.
 pub(super) fn first(locks: &Locks, warden: &Channel, report: &OwnedFd) -> ! {
     let locked = lock_in(locks, warden, report);
-    let Ok(Some(Received { message: Go(spec), descriptors })) = warden.receive() else {
+    let Ok(Some(Received { message: go, descriptors })) = warden.receive() else {
         sys::exit_now(0)
     };
     let mut descriptors = descriptors.into_iter();
     let Some(control) = descriptors.next().map(Channel::of) else { sys::exit_now(1) };
-    let before = counted(locks);
-    let outcome = match (locked, <[OwnedFd; 3]>::try_from(descriptors.collect::<Vec<_>>())) {
-        (Ok(()), Ok(streams)) => start(&spec, &streams, &control, locks.strength),
-        (Ok(()), Err(_)) => {
-            Err(Fault::new(Stage::Limits, &Errno::EBADF.into(), "taking its streams"))
-        }
-        (Err(fault), _) => Err(fault),
-    };
+    let descriptors = descriptors.collect();
+    let outcome = locked.and_then(|()| match go {
+        Go::Program(spec) => run(&spec, descriptors, locks, &control, report),
+        Go::Hands => serve(descriptors, locks.strength),
+    });
     match outcome {
-        Ok(program) => {
-            let namespaced = locks.strength == Strength::Namespaces;
-            let end = (!namespaced).then(|| stages::end_of_first(locks.strength));
-            let (ended, alone) = outlive(program, end);
-            if !namespaced {
-                end_all();
-            }
-            if namespaced
-                && alone
-                && counted(locks) == before
-                && let Status::Exited(_) = ended.status
-            {
-                // All it started is gone already, so its host need not wait for
-                // the namespaces to be taken down. The warden tells it in all
-                // other cases, as it knows about limits.
-                let end = End { status: ended.status, passed: None, cpu_ms: ended.cpu_ms };
-                let _ = control.send(&FromCommand::Ended(end), &[]);
-            }
-            // The warden may be gone; then nobody waits for this.
-            let _ = write(report, &ended.bytes());
-            sys::exit_now(0)
-        }
+        Ok(()) => sys::exit_now(0),
         Err(fault) => {
             let _ = control.send(&FromCommand::NotStarted(fault), &[]);
             sys::exit_now(1)
         }
     }
+}
+
+fn run(
+    spec: &Spec,
+    descriptors: Vec<OwnedFd>,
+    locks: &Locks,
+    control: &Channel,
+    report: &OwnedFd,
+) -> Result<(), Fault> {
+    let streams = <[OwnedFd; 3]>::try_from(descriptors)
+        .map_err(|_| Errno::EBADF)
+        .at(Stage::Limits, "taking its streams")?;
+    let before = counted(locks);
+    let program = start(spec, &streams, control, locks)?;
+    let namespaced = locks.strength == Strength::Namespaces;
+    let end = (!namespaced).then(|| stages::end_of_first(locks.strength));
+    let (ended, alone) = outlive(program, end);
+    if !namespaced {
+        end_all();
+    }
+    if namespaced
+        && alone
+        && counted(locks) == before
+        && let Status::Exited(_) = ended.status
+    {
+        // All it started is gone already, so its host need not wait for the
+        // namespaces to be taken down. The warden tells it in all other cases, as
+        // it knows about limits.
+        let end = End { status: ended.status, passed: None, cpu_ms: ended.cpu_ms };
+        let _ = control.send(&FromCommand::Ended(end), &[]);
+    }
+    // The warden may be gone; then nobody waits for this.
+    let _ = write(report, &ended.bytes());
+    Ok(())
+}
+
+fn serve(descriptors: Vec<OwnedFd>, strength: Strength) -> Result<(), Fault> {
+    let requests = descriptors.into_iter().next().map(Channel::of).ok_or(Errno::EBADF);
+    let requests = requests.at(Stage::Limits, "taking the socket for requests")?;
+    // Nobody waits for the signal that ends these, so it ends them by itself.
+    let end = SigSet::from_iter([stages::end_of_first(strength)]);
+    end.thread_unblock().at(Stage::Limits, "letting their end through")?;
+    prctl::set_name(c"casefile-hands").at(Stage::CommandNamespaces, "naming the hands")?;
+    // A host that is gone is no fault.
+    let _ = hands::serve(&requests);
+    Ok(())
 }
 
 /// Locks this process in, with nothing open but what it needs to hear of its
@@ -134,10 +162,10 @@ fn start(
     spec: &Spec,
     streams: &[OwnedFd; 3],
     control: &Channel,
-    strength: Strength,
+    locks: &Locks,
 ) -> Result<Pid, Fault> {
     let forked = sys::fork_for_exec(|| {
-        let fault = program(spec, streams, strength);
+        let fault = program(spec, streams, locks);
         let missing = fault.stage == Stage::Exec && fault.errno() == Errno::ENOENT;
         let _ = control.send(&FromCommand::NotStarted(fault), &[]);
         if missing { 127 } else { 126 }
@@ -146,15 +174,15 @@ fn start(
 }
 
 /// Becomes the program, or says why it could not.
-fn program(spec: &Spec, streams: &[OwnedFd; 3], strength: Strength) -> Fault {
+fn program(spec: &Spec, streams: &[OwnedFd; 3], locks: &Locks) -> Fault {
     let error = |error: io::Error, stage, detail: &str| Fault::new(stage, &error, detail);
     // The first of a pid namespace is beyond the reach of those in it; one that is
     // not has to be put there, since it is to end them all.
-    let below = match strength {
+    let below = match locks.strength {
         Strength::Namespaces => Ok(()),
         Strength::Landlock => landlock::step_below().at(Stage::Landlock, "entering it once more"),
     };
-    if let Err(fault) = below.and_then(|()| stand(spec, streams)) {
+    if let Err(fault) = below.and_then(|()| stand(spec, streams, locks)) {
         return fault;
     }
     let strings = |list: &[Vec<u8>]| {
@@ -172,7 +200,8 @@ fn program(spec: &Spec, streams: &[OwnedFd; 3], strength: Strength) -> Fault {
 }
 
 /// Session, streams, directory and signals, as a program expects to find them.
-fn stand(spec: &Spec, streams: &[OwnedFd; 3]) -> Result<(), Fault> {
+fn stand(spec: &Spec, streams: &[OwnedFd; 3], locks: &Locks) -> Result<(), Fault> {
+    stages::lower(Resource::RLIMIT_CPU, locks.cpu_s).at(Stage::Limits, "setting its time")?;
     setsid().at(Stage::Terminal, "starting a session")?;
     for (number, stream) in (0..).zip(streams) {
         sys::put_at(stream.as_fd(), number).at(Stage::Limits, "giving it its streams")?;

@@ -84,6 +84,11 @@ impl Growth {
         PARTS <= self.parts
     }
 
+    /// Whether somebody is adding up, so that there will be more to know.
+    pub(super) fn is_measuring(&self) -> bool {
+        self.child.is_some()
+    }
+
     fn is_possible(&self) -> bool {
         self.dirs.iter().zip(&self.measure_below).any(|(dir, below)| {
             Room::free(dir).is_ok_and(|free| free.bytes <= below.bytes || free.files <= below.files)

@@ -8,6 +8,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::error::JailError;
+use super::hands::Hands;
 use super::plan::Plan;
 use super::stage::{Fault, Stage};
 use super::wire::{
@@ -25,6 +27,8 @@ use super::zygote;
 /// How long a jail may take to say that it stands. A machine that swaps is slow;
 /// one that needs longer is broken.
 const OPEN_MAX: Duration = Duration::from_secs(20);
+
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// The small process from which jails are forked.
 #[derive(Debug)]
@@ -37,19 +41,25 @@ impl Zygote {
     /// Starts it: this program anew, with nothing of this process in it. It works
     /// ahead, so that the next jail is quick to open.
     pub fn start() -> Result<Self, JailError> {
-        Self::start_with(&[])
+        Self::start_with(THIS_PROGRAM, &[])
+    }
+
+    /// The same out of another program that calls [`take_over`](super::take_over)
+    /// first of all: for a host that does not.
+    pub fn start_as(program: &Path) -> Result<Self, JailError> {
+        Self::start_with(program, &[])
     }
 
     /// Starts it for a single jail, so that it makes nothing ahead of time.
     pub fn start_for_one() -> Result<Self, JailError> {
-        Self::start_with(&[zygote::FOR_ONE])
+        Self::start_with(THIS_PROGRAM, &[zygote::FOR_ONE])
     }
 
-    fn start_with(args: &[&str]) -> Result<Self, JailError> {
+    fn start_with(program: impl AsRef<Path>, args: &[&str]) -> Result<Self, JailError> {
         raise_descriptors();
         let (ours, theirs) = Channel::pair().map_err(JailError::Start)?;
         #[expect(clippy::disallowed_methods, reason = "this is where jails come from")]
-        let process = Command::new("/proc/self/exe")
+        let process = Command::new(program.as_ref())
             .arg0(zygote::NAME)
             .args(args)
             .env_clear()
@@ -94,7 +104,7 @@ pub struct Jail {
 pub enum Streams<'a> {
     /// What becomes its standard input, output and error.
     Three([BorrowedFd<'a>; 3]),
-    /// A terminal, if [`Spec::terminal`] asks for one; [`Running::started`] brings it.
+    /// A terminal, if [`Spec::terminal`] asks for one; [`News::Started`] brings it.
     Terminal,
 }
 
@@ -128,6 +138,16 @@ impl Jail {
         }
         self.channel.send(&ToWarden::Start(spec.clone()), &along).map_err(|_| JailError::Gone)?;
         Ok(Running { control })
+    }
+
+    /// Asks for hands in this jail. Does not wait until they are there: what is
+    /// wrong with them, the first request says.
+    pub fn hands(&self) -> Result<Hands, JailError> {
+        let (control, theirs) = Channel::pair().map_err(JailError::Start)?;
+        let (requests, answers) = Channel::pair().map_err(JailError::Start)?;
+        let along = [theirs.as_fd(), answers.as_fd()];
+        self.channel.send(&ToWarden::Hands, &along).map_err(|_| JailError::Gone)?;
+        Ok(Hands::new(requests, Running { control }))
     }
 }
 
@@ -186,6 +206,11 @@ impl Running {
     /// Ends the command and all that it started. Its end is still told.
     pub fn cancel(&self) -> Result<(), JailError> {
         self.control.send(&ToCommand::Cancel, &[]).map_err(|_| JailError::Gone)
+    }
+
+    /// Tells the warden that these hands have written something.
+    pub(super) fn wrote(&self) -> Result<(), JailError> {
+        self.control.send(&ToCommand::Wrote, &[]).map_err(|_| JailError::Gone)
     }
 }
 

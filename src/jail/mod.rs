@@ -7,12 +7,16 @@
 //!   Jail::start(spec) ────────────────────────►  forks ────────────────►  first process:
 //!     streams, directly ◄──────────────────────────────────────────────   stages::lock_in,
 //!   Running::news ◄─────── how it ended ──────── watches, collects ◄────   then the program
+//!                                                                         or serves as
+//! Hands::read, … ◄─── requests and answers, directly ──────────────────►  the hands
 //! ```
 //!
 //! * [`policy`] is a YAML file that is read and checked in full before anything is
 //!   built from it.
 //! * [`plan`] is decided on the host, before any process exists.
 //! * `stages.rs` is the order in which rights are given up; read it first.
+//! * [`hands`] read, list, search and write in a jail for the host, which opens
+//!   nothing there itself.
 //! * `sys.rs` holds the system calls that no crate wraps, and all `unsafe`.
 //!
 //! **No quiet fallback.** A layer that cannot be applied in full ends the start
@@ -26,6 +30,7 @@ mod disk;
 mod error;
 mod found;
 mod gives;
+pub mod hands;
 mod host;
 mod identity;
 mod landlock;
@@ -49,6 +54,7 @@ use std::os::fd::BorrowedFd;
 
 pub use error::JailError;
 pub use gives::{Diagnosis, Gives};
+pub use hands::{Hands, HandsError, Refusal};
 pub use host::{Jail, News, Running, Streams, Zygote};
 pub use identity::{give_to_jail, jail_user};
 pub use stage::{Fault, Stage};

@@ -52,6 +52,9 @@ pub(super) struct Locks {
     pub(super) rules: RulesetCreated,
     pub(super) filters: Filters,
     pub(super) rlimits: Vec<(Resource, u64)>,
+    /// How much processor time each process of a program may use. The program takes
+    /// this on itself: the first process, which may be resident, does not have it.
+    pub(super) cpu_s: u64,
     /// The directories of the host that it may write to.
     pub(super) grows: Vec<OwnedFd>,
     /// What a first process looks at before it says that nothing happened.
@@ -119,6 +122,8 @@ pub(super) fn build(
         rules,
         filters,
         rlimits: rlimits(plan, counted).at(Stage::Limits, "counting the user's processes")?,
+        // The watch is to be the first to see it, for the kernel only kills.
+        cpu_s: plan.limits.get(Limit::Cpu) + CPU_SLACK_S,
         grows,
         counters: Vec::new(),
         scores,
@@ -173,7 +178,7 @@ pub(super) fn end_of_first(strength: Strength) -> Signal {
 }
 
 /// Lowers a limit to `value`, or leaves it where the host has it lower already.
-fn lower(resource: Resource, value: u64) -> nix::Result<()> {
+pub(super) fn lower(resource: Resource, value: u64) -> nix::Result<()> {
     let (_, hard) = getrlimit(resource)?;
     let value = value.min(hard);
     setrlimit(resource, value, value)
@@ -188,8 +193,6 @@ fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
         (Resource::RLIMIT_CORE, 1),
         (Resource::RLIMIT_RTPRIO, 0),
         (Resource::RLIMIT_NICE, 0),
-        // The watch is to be the first to see it, for the kernel only kills.
-        (Resource::RLIMIT_CPU, plan.limits.get(Limit::Cpu) + CPU_SLACK_S),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
         (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
         (Resource::RLIMIT_MSGQUEUE, 0),

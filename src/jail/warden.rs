@@ -47,30 +47,41 @@ struct Spare {
 struct Started {
     first: Pid,
     report: OwnedFd,
-    deadline: Instant,
-    wall: Passed,
+    wall: Option<Wall>,
 }
 
 impl Started {
     fn with(self, control: Channel) -> Running {
-        let Self { first, report, deadline, wall } = self;
-        Running { first, control, report, deadline, wall, passed: None, let_go: false }
+        let Self { first, report, wall } = self;
+        Running { first, control, report, wall, passed: None, let_go: false }
     }
 }
 
-/// A command that runs.
+/// When a command has had its time, and the limit that says so.
+#[derive(Debug)]
+struct Wall {
+    deadline: Instant,
+    passed: Passed,
+}
+
+/// A command that runs, or the hands, which have all the time they want.
 #[derive(Debug)]
 struct Running {
     /// The first process of its namespace.
     first: Pid,
     control: Channel,
     report: OwnedFd,
-    deadline: Instant,
-    wall: Passed,
+    wall: Option<Wall>,
     /// The limit for which it is being ended.
     passed: Option<Passed>,
     /// Its host has nothing more to say.
     let_go: bool,
+}
+
+impl Running {
+    fn is_hands(&self) -> bool {
+        self.wall.is_none()
+    }
 }
 
 /// How a warden without namespaces hears that its zygote died.
@@ -148,7 +159,8 @@ impl Warden<'_> {
         let now = Instant::now();
         // One that is being ended already has no deadline any more.
         let running = self.running.iter().filter(|command| command.passed.is_none());
-        let next = running.map(|command| command.deadline).chain(self.watch.next()).min();
+        let deadlines = running.filter_map(|command| Some(command.wall.as_ref()?.deadline));
+        let next = deadlines.chain(self.watch.next()).min();
         // Rounded up, so that the loop does not spin in the last millisecond.
         let timeout = next.map_or(PollTimeout::NONE, |next| {
             let wait = next.saturating_duration_since(now) + Duration::from_micros(999);
@@ -176,19 +188,25 @@ impl Warden<'_> {
         self.running.iter().filter(|command| !command.let_go)
     }
 
-    /// Starts the command that the host asks for. `false` once the host is gone.
+    /// Starts what the host asks for. `false` once the host is gone.
     fn start_next(&mut self) -> io::Result<bool> {
-        let Some(Received { message: ToWarden::Start(spec), descriptors }) =
-            self.channel.receive()?
-        else {
+        let Some(Received { message, descriptors }) = self.channel.receive()? else {
             return Ok(false);
         };
         let mut descriptors = descriptors.into_iter();
         let Some(control) = descriptors.next().map(Channel::of) else { return Ok(true) };
-        match self.start(spec, &control, descriptors.collect()) {
-            Ok(running) => {
-                self.watch.began();
-                self.running.push(running.with(control));
+        let descriptors = descriptors.collect();
+        let started = match message {
+            ToWarden::Start(spec) => self.start(spec, &control, descriptors),
+            ToWarden::Hands => self.start_hands(&control, &descriptors),
+        };
+        match started {
+            Ok(started) => {
+                let running = started.with(control);
+                if !running.is_hands() {
+                    self.watch.began();
+                }
+                self.running.push(running);
             }
             Err(fault) => drop(control.send(&FromCommand::NotStarted(fault), &[])),
         }
@@ -209,17 +227,8 @@ impl Warden<'_> {
             }
             None => (streams, None),
         };
-        let spare = match self.spare.take() {
-            Some(spare) => spare,
-            None => self.fork_first()?,
-        };
         let (wall_ms, wall_key) = (spec.wall_ms, spec.wall_key);
-        let along: Vec<_> =
-            [control.as_fd()].into_iter().chain(streams.iter().map(AsFd::as_fd)).collect();
-        spare
-            .channel
-            .send(&Go(spec), &along)
-            .at(Stage::CommandNamespaces, "reaching its first process")?;
+        let spare = self.go(&Go::Program(spec), control, &streams)?;
         // The host may already be gone; its end says so at the next poll.
         let along: Vec<_> = master.iter().map(AsFd::as_fd).collect();
         let _ = control.send(&FromCommand::Started, &along);
@@ -227,12 +236,29 @@ impl Warden<'_> {
             WallKey::Wall => PassedLimit::Wall,
             WallKey::Session => PassedLimit::Session,
         };
-        Ok(Started {
-            first: spare.first,
-            report: spare.report,
+        let wall = Wall {
             deadline: Instant::now() + Duration::from_millis(wall_ms),
-            wall: Passed { limit: wall, value: wall_ms / 1000 },
-        })
+            passed: Passed { limit: wall, value: wall_ms / 1000 },
+        };
+        Ok(Started { first: spare.first, report: spare.report, wall: Some(wall) })
+    }
+
+    fn start_hands(&mut self, control: &Channel, along: &[OwnedFd]) -> Result<Started, Fault> {
+        let spare = self.go(&Go::Hands, control, along)?;
+        Ok(Started { first: spare.first, report: spare.report, wall: None })
+    }
+
+    /// Tells a first process what it is to be.
+    fn go(&mut self, go: &Go, control: &Channel, along: &[OwnedFd]) -> Result<Spare, Fault> {
+        let spare = match self.spare.take() {
+            Some(spare) => spare,
+            None => self.fork_first()?,
+        };
+        let along: Vec<_> =
+            [control.as_fd()].into_iter().chain(along.iter().map(AsFd::as_fd)).collect();
+        let sent = spare.channel.send(go, &along);
+        sent.at(Stage::CommandNamespaces, "reaching its first process")?;
+        Ok(spare)
     }
 
     /// Has a first process ready before the next command is asked for.
@@ -269,6 +295,10 @@ impl Warden<'_> {
                 // Held back by the first process, which passes it on.
                 Signal::try_from(number).ok()
             }
+            Ok(Some(Received { message: ToCommand::Wrote, .. })) => {
+                self.watch.wrote();
+                None
+            }
             Ok(Some(Received { message: ToCommand::Cancel, .. })) => Some(end),
             Ok(None) | Err(_) => {
                 command.let_go = true;
@@ -290,10 +320,13 @@ impl Warden<'_> {
             if command.passed.is_some() {
                 continue;
             }
-            let late = (command.deadline <= now).then_some(command.wall);
-            let over =
-                passed.iter().find(|(first, _)| *first == command.first).map(|(_, limit)| *limit);
-            if let Some(limit) = over.or(late) {
+            let wall = command.wall.as_ref().filter(|wall| wall.deadline <= now);
+            let late = wall.map(|wall| wall.passed);
+            let over = passed.iter().find(|(first, limit)| {
+                // Of time, hands use what all their requests together take.
+                *first == command.first && !(command.is_hands() && limit.limit == PassedLimit::Cpu)
+            });
+            if let Some(limit) = over.map(|(_, limit)| *limit).or(late) {
                 command.passed = Some(limit);
                 let _ = kill(command.first, stages::end_of_first(self.locks.strength));
             }
@@ -308,7 +341,7 @@ impl Warden<'_> {
             ended.extend(self.end_strays());
         }
         for command in ended {
-            let counted = self.watch.ended(command.first);
+            let counted = self.watch.ended(command.first, !command.is_hands());
             let report = read_report(&command.report);
             let status = report.map_or(Status::Killed(KILLED), |report| report.status);
             let passed = command.passed.or_else(|| self.watch.explain(status));

@@ -104,9 +104,18 @@ impl Watch {
         self.next.get_or_insert_with(|| Instant::now() + tick);
     }
 
-    /// A command ended; the answer is the processor time it was seen to use.
-    pub(super) fn ended(&mut self, first: Pid) -> u64 {
-        self.running = self.running.saturating_sub(1);
+    /// The jail's hands wrote something. They are not watched as a command is, for
+    /// they are there all the time and do nothing by themselves.
+    pub(super) fn wrote(&mut self) {
+        self.next = Some(Instant::now());
+    }
+
+    /// A command ended, or the hands; the answer is the processor time that it was
+    /// seen to use.
+    pub(super) fn ended(&mut self, first: Pid, was_command: bool) -> u64 {
+        if was_command {
+            self.running = self.running.saturating_sub(1);
+        }
         if self.running == 0 {
             self.next = None;
         }
@@ -128,7 +137,8 @@ impl Watch {
         let mut over = self.over_alone();
         over.extend(self.over_together(&all));
         let cost = (now.elapsed() * SHARE_MAX).min(REST_MAX);
-        self.next = Some(now + self.tick().max(cost));
+        let again = 0 < self.running || self.growth.is_measuring();
+        self.next = again.then(|| now + self.tick().max(cost));
         over
     }
 

@@ -8,6 +8,8 @@
 //! host ── Signal, Cancel ───────► warden               on the command's socket
 //! ```
 //!
+//! What the host asks the jail's hands is in [`hands::wire`](super::hands::wire).
+//!
 //! A message is one packet of a `SOCK_SEQPACKET` socket, so there is no framing
 //! to get wrong. Every command has a socket of its own: answers cannot be mixed
 //! up, and a host that drops its end has cancelled the command.
@@ -67,6 +69,8 @@ pub enum FromWarden {
 pub(super) enum ToWarden {
     /// Comes with the command's socket and, unless it has a terminal, its streams.
     Start(Spec),
+    /// Comes with a socket as a command has, and the one for requests.
+    Hands,
 }
 
 /// A command to start.
@@ -100,6 +104,8 @@ pub(super) enum ToCommand {
     Signal(i32),
     /// End the command and all that it started, now.
     Cancel,
+    /// These hands have written, so look at the disk.
+    Wrote,
 }
 
 /// Warden to host, on a command's socket.
@@ -250,6 +256,17 @@ impl Channel {
         }
     }
 
+    /// Sends a message of at most `bytes_max` as one packet, whatever its size: for
+    /// a receiver who takes no file in its place.
+    pub(super) fn send_whole(&self, message: &impl Serialize, bytes_max: usize) -> io::Result<()> {
+        let body = postcard::to_stdvec(message).map_err(io::Error::other)?;
+        // The byte before it counts.
+        if bytes_max <= body.len() {
+            return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
+        }
+        self.send_packet(&[0], &body, &[])
+    }
+
     /// The next message of one who is trusted, or `None` once the other side is gone.
     pub(super) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<Received<T>>> {
         let mut buffer = vec![0; PACKET_BYTES_MAX + 1];
@@ -271,7 +288,15 @@ impl Channel {
 
     /// The next message of one who is not: nothing large, and no file in its place.
     pub(super) fn receive_from_jail<T: DeserializeOwned>(&self) -> io::Result<Option<Received<T>>> {
-        let mut buffer = vec![0; FROM_JAIL_BYTES_MAX];
+        self.receive_from_jail_up_to(FROM_JAIL_BYTES_MAX)
+    }
+
+    /// The same with a bound of its own.
+    pub(super) fn receive_from_jail_up_to<T: DeserializeOwned>(
+        &self,
+        bytes_max: usize,
+    ) -> io::Result<Option<Received<T>>> {
+        let mut buffer = vec![0; bytes_max];
         let Some((length, descriptors)) = self.receive_packet(&mut buffer)? else {
             return Ok(None);
         };
@@ -327,6 +352,6 @@ fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
     }
 }
 
-fn garbage() -> io::Error {
+pub(super) fn garbage() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a message that makes no sense")
 }

@@ -1,0 +1,201 @@
+//! The hands: how the host reads, lists, searches and writes in a jail without
+//! opening a single path there.
+//!
+//! ```text
+//! host ── Hands + two sockets ──► warden ──► a waiting first process, locked in
+//! host ── Request ──────────────► hands      on the socket for requests
+//! host ◄─ Answer ──────────────── hands      one packet for each request
+//! host ◄─ Ended ───────────────── warden     on the other, as with any command
+//! ```
+//!
+//! They are one more process of the jail, locked in exactly as a command is, that
+//! serves requests instead of starting a program. So no path can lead out: for
+//! whoever follows it, there is nothing else. The warden touches no file.
+//!
+//! They live until their [`Hands`] is dropped, so no limit on a command's time is
+//! theirs. Each request is bounded instead: by the size of an answer, and by
+//! [`Hands::set_patience`], after which the host has the warden end them. Then,
+//! as after any other death, the error says so and [`Jail::hands`] gives new ones.
+//!
+//! [`Jail::hands`]: super::Jail::hands
+
+mod error;
+mod list;
+mod path;
+mod read;
+mod search;
+mod serve;
+mod text;
+pub mod wire;
+mod write;
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use self::wire::{
+    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, Facts, Found, FoundIn, Listing, Request,
+    WRITE_BYTES_MAX, WriteMode,
+};
+use super::error::JailError;
+use super::host::{News, Running, readable};
+use super::wire::Channel;
+
+pub use self::error::{HandsError, Refusal};
+pub(super) use self::serve::serve;
+
+/// How long the host waits for an answer, unless it is told otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the warden may take to say how the hands ended.
+const END_MAX: Duration = Duration::from_secs(1);
+
+/// The hands of one jail. Dropping them ends them, whatever they are doing.
+#[derive(Debug)]
+pub struct Hands {
+    requests: Channel,
+    running: Running,
+    patience: Duration,
+}
+
+impl Hands {
+    pub(super) fn new(requests: Channel, running: Running) -> Self {
+        Self { requests, running, patience: PATIENCE }
+    }
+
+    /// Sets how long one answer may take. Hands that need longer are ended.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Reads at most `max` bytes of a regular file, and never more than
+    /// [`CHUNK_BYTES_MAX`]. A path that does not begin with `/` begins there.
+    pub fn read(&mut self, path: &[u8], offset: u64, max: usize) -> Result<Chunk, HandsError> {
+        let max = max.min(CHUNK_BYTES_MAX);
+        let request = Request::Read { path: path.into(), offset, max: max as u64 };
+        self.ask(&request, |answer| match answer {
+            Answer::Chunk(chunk) if chunk.bytes.len() <= max => Some(chunk),
+            _ => None,
+        })
+    }
+
+    /// Lists a directory in the order of its names' bytes: at most `max` entries,
+    /// those after the name `after`. How many fit an answer depends on the names.
+    pub fn list(
+        &mut self,
+        path: &[u8],
+        after: Option<&[u8]>,
+        max: usize,
+    ) -> Result<Listing, HandsError> {
+        let after = after.map(Into::into);
+        let request = Request::List { path: path.into(), after, max: max as u64 };
+        self.ask(&request, |answer| match answer {
+            Answer::Listing(listing) if listing.entries.len() <= max => Some(listing),
+            _ => None,
+        })
+    }
+
+    /// Looks for lines that match a regular expression, in a file or in all files
+    /// below a directory. Links on the way are not followed.
+    ///
+    /// The search goes on only while it is asked for more, so leaving off is the
+    /// way to interrupt it.
+    pub fn search(&mut self, pattern: &str, path: &[u8]) -> Result<Search<'_>, HandsError> {
+        let request = Request::Search { pattern: pattern.to_owned(), path: path.into() };
+        self.ask(&request, |answer| matches!(answer, Answer::Searching).then_some(()))?;
+        Ok(Search { hands: self, done: false })
+    }
+
+    /// Writes a file, in one request and so at most [`WRITE_BYTES_MAX`], and says
+    /// what it is then. A link in the place of the file is refused, not followed.
+    pub fn write(
+        &mut self,
+        path: &[u8],
+        bytes: &[u8],
+        mode: WriteMode,
+    ) -> Result<Facts, HandsError> {
+        if WRITE_BYTES_MAX < bytes.len() {
+            return Err(HandsError::TooLarge { bytes: bytes.len() });
+        }
+        let request = Request::Write { path: path.into(), bytes: bytes.into(), mode };
+        let written = self.ask(&request, |answer| match answer {
+            Answer::Written(facts) => Some(facts),
+            _ => None,
+        });
+        // No command may be running, and then nobody watches the disk but now.
+        let _ = self.running.wrote();
+        written
+    }
+
+    fn ask<T>(
+        &mut self,
+        request: &Request,
+        pick: impl FnOnce(Answer) -> Option<T>,
+    ) -> Result<T, HandsError> {
+        if self.requests.send(request, &[]).is_err() {
+            return Err(self.end());
+        }
+        if !readable(self.requests.as_fd(), self.patience).map_err(JailError::Garbage)? {
+            self.running.cancel()?;
+            return Err(HandsError::Late { after: self.patience });
+        }
+        let received = match self.requests.receive_from_jail_up_to(ANSWER_BYTES_MAX) {
+            Ok(Some(received)) => received.message,
+            Ok(None) => return Err(self.end()),
+            Err(error) => return Err(self.distrust(error)),
+        };
+        match received {
+            Answer::Refused(refusal) => Err(HandsError::Refused(refusal)),
+            answer => pick(answer).ok_or_else(|| self.distrust(super::wire::garbage())),
+        }
+    }
+
+    /// Hands that made no sense once are not asked again.
+    fn distrust(&self, error: std::io::Error) -> HandsError {
+        let _ = self.running.cancel();
+        JailError::Garbage(error).into()
+    }
+
+    /// Why they are gone, as far as the warden knows.
+    fn end(&self) -> HandsError {
+        let mut why = HandsError::Jail(JailError::Gone);
+        while let Ok(true) = readable(self.running.as_fd(), END_MAX) {
+            match self.running.news() {
+                Ok(News::Started(_)) => {}
+                Ok(News::NotStarted(fault)) => why = JailError::Fault(fault).into(),
+                Ok(News::Ended(_)) if !matches!(why, HandsError::Jail(JailError::Gone)) => break,
+                Ok(News::Ended(end)) => return HandsError::Ended(end),
+                Err(_) => break,
+            }
+        }
+        why
+    }
+}
+
+/// A search that has begun. The hands wait where they are between two parts.
+#[derive(Debug)]
+pub struct Search<'a> {
+    hands: &'a mut Hands,
+    done: bool,
+}
+
+impl Search<'_> {
+    /// The next part, or `None` once everything was searched. In the order of the
+    /// walk, which is that of the names; a part that is empty says only that there
+    /// was nothing yet. At most `lines_max` lines.
+    pub fn next_part(&mut self, lines_max: usize) -> Result<Option<Vec<FoundIn>>, HandsError> {
+        if self.done {
+            return Ok(None);
+        }
+        let request = Request::SearchOn { lines_max: lines_max as u64 };
+        let Found { files, done } = self.hands.ask(&request, |answer| match answer {
+            Answer::Found(found) => Some(found),
+            _ => None,
+        })?;
+        self.done = done;
+        Ok(Some(files))
+    }
+
+    /// Whether everything was searched.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+}

@@ -1,0 +1,58 @@
+//! The hands themselves: the process in the jail that does what it is asked.
+
+use std::io;
+
+use nix::sys::stat::{Mode, umask};
+
+use super::error::Refusal;
+use super::list::{Window, list};
+use super::read::read;
+use super::search::Search;
+use super::wire::{ANSWER_BYTES_MAX, Answer, Request};
+use super::write::write;
+use crate::jail::wire::Channel;
+
+/// Serves until the host lets go. This process has been locked in.
+pub(in crate::jail) fn serve(requests: &Channel) -> io::Result<()> {
+    // A file gets the mode that it is given.
+    umask(Mode::empty());
+    let mut hands = Serving::default();
+    while let Some(received) = requests.receive()? {
+        let answer = hands.answer(received.message).unwrap_or_else(Answer::Refused);
+        requests.send_whole(&answer, ANSWER_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+/// What is kept from one request to the next. None of it is needed: it only
+/// spares work, or is begun again by whoever asks.
+#[derive(Debug, Default)]
+struct Serving {
+    window: Option<Window>,
+    search: Option<Search>,
+}
+
+impl Serving {
+    fn answer(&mut self, request: Request) -> Result<Answer, Refusal> {
+        match request {
+            Request::Read { path, offset, max } => read(&path, offset, max).map(Answer::Chunk),
+            Request::List { path, after, max } => {
+                list(&path, after.as_deref(), max, &mut self.window).map(Answer::Listing)
+            }
+            Request::Search { pattern, path } => {
+                self.search = None;
+                self.search = Some(Search::begin(&pattern, &path)?);
+                Ok(Answer::Searching)
+            }
+            Request::SearchOn { lines_max } => {
+                let search = self.search.as_mut().ok_or(Refusal::NoSearch)?;
+                let found = search.go_on(lines_max);
+                if found.done {
+                    self.search = None;
+                }
+                Ok(Answer::Found(found))
+            }
+            Request::Write { path, bytes, mode } => write(&path, &bytes, mode).map(Answer::Written),
+        }
+    }
+}

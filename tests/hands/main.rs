@@ -1,0 +1,39 @@
+//! The hands of a jail, held against what an agent can leave lying about: files
+//! of every kind, names of every kind, and death in the middle of a request.
+//!
+//! Through the library, as a later room calls it. One test runs all the others
+//! again as an ordinary user, where root runs them.
+
+#![allow(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests lay out files by hand; a failure here is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod death;
+mod ground;
+mod listing;
+mod reading;
+mod searching;
+mod words;
+mod writing;
+
+use common::{User, World, am_root, binary, this_program};
+
+#[test]
+fn all_of_this_holds_for_an_ordinary_user() {
+    if !am_root() {
+        return;
+    }
+    let world = World::of(User::Ordinary);
+    let mut command = world.program(this_program());
+    command.env(ground::PROGRAM, binary()).env("TMPDIR", world.path("work"));
+    // It may not write beside the source.
+    command.env("INSTA_UPDATE", "no");
+    let outcome = world.finish(command).success();
+    assert!(outcome.stdout.contains("test result: ok"), "{outcome}");
+}
