@@ -46,9 +46,10 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
             });
             rest()
         }
-        ["shared-memory"] => loop {
-            shared(MIB);
-        },
+        ["shared-memory"] => {
+            while shared(MIB) {}
+            ExitCode::from(3)
+        }
         ["memfd"] => memfds(),
         ["shm"] => segments(),
         ["descriptors", wanted] => descriptors(number(wanted)),
@@ -205,16 +206,16 @@ fn ignore(signal: Signal) {
 }
 
 /// Memory that belongs to no process's own data.
-fn shared(bytes: usize) {
+fn shared(bytes: usize) -> bool {
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
     // SAFETY: a new mapping, written from end to end and never freed.
     unsafe {
         let at = libc::mmap(ptr::null_mut(), bytes, libc::PROT_WRITE, flags, -1, 0);
         if at == libc::MAP_FAILED {
-            eprintln!("{}", std::io::Error::last_os_error());
-            std::process::exit(3);
+            return false;
         }
         ptr::write_bytes(at.cast::<u8>(), 1, bytes);
+        true
     }
 }
 
