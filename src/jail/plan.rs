@@ -228,8 +228,13 @@ fn shown_if_there(path: &Path) -> Result<Option<Place>, PlanError> {
             return Ok(to.map(|to| Place::new(path, What::Link { to })));
         }
     }
-    let from = find(path)?;
-    Ok(Some(Place::new(path, What::Show { from, write: false })))
+    match find(path) {
+        Ok(from) => Ok(Some(Place::new(path, What::Show { from, write: false }))),
+        // In a user namespace without a root even the system's links are nobody's.
+        // Nothing that a policy names only for hosts that have it is needed so much.
+        Err(PlanError::Link { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn check(mount: &Mount, strength: Strength, kept: &[PathBuf]) -> Result<Place, PlanError> {
