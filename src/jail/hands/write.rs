@@ -1,9 +1,12 @@
 //! Writing a file: a new one, a whole one in place of another, or on at the end.
 //!
 //! A file that is replaced is written without a name, and named when it is whole.
-//! So whatever ends the hands meanwhile leaves nothing behind. Where there is a
-//! file already, the new one has another name between two calls to the kernel.
+//! So whatever ends the hands meanwhile leaves nothing behind. Only where there is
+//! a file already, the new one has another name between two calls to the kernel:
+//! one name for each file, so that whoever replaces it next takes away what hands
+//! left that were ended just there.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -72,8 +75,7 @@ fn replace(dir: BorrowedFd<'_>, name: &[u8], bytes: &[u8]) -> Result<OwnedFd, Re
     fsync(&file)?;
     match link(&file, dir, name) {
         Err(Errno::EEXIST) => {
-            // No two files that live have the same number, so the name is free.
-            let beside = format!("{LEFTOVER}{}", fstat(&file)?.st_ino);
+            let beside = name_beside(dir, name);
             link(&file, dir, beside.as_bytes())?;
             put(dir, beside.as_bytes(), name)?;
         }
@@ -82,15 +84,15 @@ fn replace(dir: BorrowedFd<'_>, name: &[u8], bytes: &[u8]) -> Result<OwnedFd, Re
     Ok(file)
 }
 
-/// The same where a file cannot be without a name; then one may stay behind.
+/// The same where a file cannot be without a name: it has the other one from the
+/// beginning.
 fn replace_by_name(
     dir: BorrowedFd<'_>,
     name: &[u8],
     bytes: &[u8],
     mode: Mode,
 ) -> Result<OwnedFd, Refusal> {
-    let beside = format!("{LEFTOVER}hands");
-    let _ = unlinkat(dir, beside.as_bytes(), UnlinkatFlags::NoRemoveDir);
+    let beside = name_beside(dir, name);
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OPEN;
     let file = openat(dir, beside.as_bytes(), flags, mode)?;
     let written = write_all(&file, bytes).and_then(|()| Ok(fsync(&file)?));
@@ -100,6 +102,16 @@ fn replace_by_name(
     }
     put(dir, beside.as_bytes(), name)?;
     Ok(file)
+}
+
+/// The name that a file has before it is put in the place of `name`. What has it
+/// now was left behind.
+fn name_beside(dir: BorrowedFd<'_>, name: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let beside = format!("{LEFTOVER}{:016x}", hasher.finish());
+    let _ = unlinkat(dir, beside.as_bytes(), UnlinkatFlags::NoRemoveDir);
+    beside
 }
 
 fn put(dir: BorrowedFd<'_>, from: &[u8], to: &[u8]) -> Result<(), Refusal> {
