@@ -14,10 +14,13 @@ use nix::sys::wait::waitpid;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
+use super::found::open_real;
 use super::identity::Who;
-use super::plan::Plan;
+use super::landlock::Spot;
+use super::plan::{Place, Plan, What, furniture};
 use super::policy::{Network, Strength};
 use super::processes::Processes;
+use super::root::{Access, Root, tree};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::stages;
@@ -25,18 +28,37 @@ use super::sys::{self, Fork};
 use super::warden;
 use super::watch::{Counter, Watch};
 use super::wire::{Channel, FromWarden, Means, Received};
+use crate::config::limits::{Limit, Limits};
 
 /// What a blank is made for, before there is a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Make {
-    pub(super) strength: Strength,
+    strength: Strength,
     /// Whether it stays in the host's network.
-    pub(super) host_network: bool,
+    host_network: bool,
+    /// What it makes for itself, and how large what of that is in memory may grow.
+    own: Vec<Place>,
+    scratch_mib: u64,
 }
 
 impl Make {
     pub(super) fn of(plan: &Plan) -> Self {
-        Self { strength: plan.strength, host_network: plan.network == Network::Host }
+        Self {
+            strength: plan.strength,
+            host_network: plan.network == Network::Host,
+            own: plan.own.clone(),
+            scratch_mib: plan.limits.get(Limit::Scratch),
+        }
+    }
+
+    /// What the first jail of a host most likely is.
+    pub(super) fn usual() -> Self {
+        Self {
+            strength: Strength::Namespaces,
+            host_network: false,
+            own: furniture(),
+            scratch_mib: Limits::default().get(Limit::Scratch),
+        }
     }
 }
 
@@ -50,6 +72,14 @@ pub(super) struct Order {
     pub(super) has_source: Vec<bool>,
 }
 
+/// Who makes a blank.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Maker {
+    pub(super) who: Who,
+    /// Whether it is root, and may open trees on behalf of its jails.
+    pub(super) opens_trees: bool,
+}
+
 /// A blank, as its zygote holds it.
 #[derive(Debug)]
 pub(super) struct Blank {
@@ -60,13 +90,13 @@ pub(super) struct Blank {
 
 impl Blank {
     /// Forks one.
-    pub(super) fn fork(make: Make, who: Who, cgroup: Cgroup) -> Result<Self, Fault> {
+    pub(super) fn fork(make: Make, by: Maker, cgroup: Cgroup) -> Result<Self, Fault> {
         let (orders, theirs) = Channel::pair().at(Stage::Zygote, "making a socket")?;
         match sys::fork(0).at(Stage::Zygote, "forking")? {
             Fork::Parent(_) => Ok(Self { make, cgroup, orders }),
             Fork::Child => {
                 drop(orders);
-                become_blank(make, who, &cgroup, &theirs)
+                become_blank(&make, by, &cgroup, &theirs)
             }
         }
     }
@@ -85,16 +115,34 @@ impl Blank {
 }
 
 /// Never comes back.
-fn become_blank(make: Make, who: Who, cgroup: &Cgroup, orders: &Channel) -> ! {
-    match enter_namespaces(make, who, cgroup) {
+fn become_blank(make: &Make, by: Maker, cgroup: &Cgroup, orders: &Channel) -> ! {
+    let entered = devices(make, by).and_then(|devices| {
+        let fork = enter_namespaces(make, by.who, cgroup)?;
+        Ok((fork, devices))
+    });
+    let prepared = match entered {
         // The process in the new pid namespace goes on; this one was on the way.
-        Ok(Fork::Parent(_)) => sys::exit_now(0),
-        Ok(Fork::Child) => serve(orders, Ok(()), make, who, cgroup),
-        Err(fault) => serve(orders, Err(fault), make, who, cgroup),
-    }
+        Ok((Fork::Parent(_), _)) => sys::exit_now(0),
+        Ok((Fork::Child, devices)) => prepare(orders, make, by.who, cgroup, devices),
+        Err(fault) => Err(fault),
+    };
+    serve(orders, prepared, cgroup)
 }
 
-fn enter_namespaces(make: Make, who: Who, cgroup: &Cgroup) -> Result<Fork, Fault> {
+/// The device files, which only root may mount from outside of the jail.
+fn devices(make: &Make, by: Maker) -> Result<Vec<Option<OwnedFd>>, Fault> {
+    let opened_here = by.opens_trees && make.strength == Strength::Namespaces;
+    let open = |place: &Place| match place.what {
+        What::Device if opened_here => open_real(&place.at)
+            .and_then(|at| tree(&at, Access::Device))
+            .map(Some)
+            .at(Stage::Place, format!("opening {}", place.at.display())),
+        _ => Ok(None),
+    };
+    make.own.iter().map(open).collect()
+}
+
+fn enter_namespaces(make: &Make, who: Who, cgroup: &Cgroup) -> Result<Fork, Fault> {
     // The zygote does not care how its children end; a warden does.
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     sys::set_action(Signal::SIGCHLD, &default).at(Stage::Namespaces, "collecting children")?;
@@ -131,8 +179,7 @@ fn with_keeper() -> Result<Fork, Fault> {
     }
 }
 
-fn serve(orders: &Channel, entered: Result<(), Fault>, make: Make, who: Who, cgroup: &Cgroup) -> ! {
-    let prepared = entered.and_then(|()| prepare(orders, make, who, cgroup));
+fn serve(orders: &Channel, prepared: Result<Prepared, Fault>, cgroup: &Cgroup) -> ! {
     let Ok(Some(Received { message: order, descriptors })) = orders.receive::<Order>() else {
         sys::exit_now(0)
     };
@@ -140,7 +187,7 @@ fn serve(orders: &Channel, entered: Result<(), Fault>, make: Make, who: Who, cgr
     let Some(host) = descriptors.next().map(Channel::of) else { sys::exit_now(1) };
     let sources = order.has_source.iter().map(|has| has.then(|| descriptors.next()).flatten());
     let sources = sources.collect();
-    let built = prepared.and_then(|counters| build(&order, sources, cgroup.means(), counters));
+    let built = prepared.and_then(|prepared| build(&order, sources, cgroup.means(), prepared));
     match built {
         Ok((locks, watch)) => {
             // The host may be gone already; then serving ends at once.
@@ -155,8 +202,22 @@ fn serve(orders: &Channel, entered: Result<(), Fault>, make: Make, who: Who, cgr
     }
 }
 
+/// What a blank has when its order comes.
+#[derive(Debug)]
+struct Prepared {
+    counters: Vec<Counter>,
+    /// Its root directory, with what it makes for itself.
+    begun: Option<(Root, Vec<Spot>)>,
+}
+
 /// What does not depend on a plan.
-fn prepare(orders: &Channel, make: Make, who: Who, cgroup: &Cgroup) -> Result<Vec<Counter>, Fault> {
+fn prepare(
+    orders: &Channel,
+    make: &Make,
+    who: Who,
+    cgroup: &Cgroup,
+    devices: Vec<Option<OwnedFd>>,
+) -> Result<Prepared, Fault> {
     let end = match make.strength {
         Strength::Namespaces => Signal::SIGKILL,
         // It has to end by hand what a namespace would have ended with it.
@@ -168,26 +229,34 @@ fn prepare(orders: &Channel, make: Make, who: Who, cgroup: &Cgroup) -> Result<Ve
     let kept: Vec<_> = [orders.as_fd().as_raw_fd(), 1, 2]
         .into_iter()
         .chain(counters.iter().map(|counter| counter.file.as_raw_fd()))
+        .chain(devices.iter().flatten().map(AsRawFd::as_raw_fd))
         .collect();
     sys::close_all_but(&kept).at(Stage::Namespaces, "closing the zygote's descriptors")?;
     // All three are /dev/null now, so that no descriptor that matters ever has a
     // number that a program expects a stream at.
     sys::put_null_at_stdin().at(Stage::Namespaces, "filling standard input")?;
-    if make.strength == Strength::Namespaces {
-        stages::settle(who)?;
-    }
-    Ok(counters)
+    let begun = match make.strength {
+        Strength::Landlock => None,
+        Strength::Namespaces => {
+            stages::settle(who)?;
+            let mut root = Root::new(make.scratch_mib)?;
+            let spots = root.furnish(&make.own, devices)?;
+            Some((root, spots))
+        }
+    };
+    Ok(Prepared { counters, begun })
 }
 
 fn build(
     order: &Order,
     sources: Vec<Option<OwnedFd>>,
     means: Means,
-    counters: Vec<Counter>,
+    prepared: Prepared,
 ) -> Result<(stages::Locks, Watch), Fault> {
     let Order { plan, filters, .. } = order;
+    let Prepared { counters, begun } = prepared;
     let counted = means != Means::RlimitsAndWatch;
-    let mut locks = stages::build(plan, sources, filters.clone(), counted)?;
+    let mut locks = stages::build(plan, begun, sources, filters.clone(), counted)?;
     let copies = counters.iter().map(Counter::try_clone).collect::<io::Result<_>>();
     locks.counters = copies.at(Stage::Cgroup, "opening its counters")?;
     let grows = std::mem::take(&mut locks.grows);

@@ -217,10 +217,13 @@ fn stand(spec: &Spec, streams: &[OwnedFd; 3], locks: &Locks) -> Result<(), Fault
 }
 
 fn default_signals() -> nix::Result<()> {
-    // What is ignored stays so over exec; Rust's runtime ignores SIGPIPE.
+    // What is ignored stays so over exec, by whomever it was: Rust's runtime, the
+    // caller's shell, `nohup`.
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    for signal in [Signal::SIGPIPE, Signal::SIGCHLD] {
-        sys::set_action(signal, &default)?;
+    for signal in Signal::iterator() {
+        if !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP) {
+            sys::set_action(signal, &default)?;
+        }
     }
     SigSet::empty().thread_set_mask()
 }

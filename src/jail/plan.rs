@@ -28,6 +28,9 @@ pub struct Plan {
     pub local_sockets: bool,
     /// In the order in which they are put in place.
     pub places: Vec<Place>,
+    /// What the jail makes for itself, before them. Nearly always the same, so it is
+    /// made before a plan is there.
+    pub own: Vec<Place>,
     pub limits: Limits,
 }
 
@@ -182,13 +185,12 @@ impl Plan {
         if let Some(dir) = scratch {
             shows.push(Place::new(dir, What::Show { from: find(dir)?, write: true }));
         }
-        let mut places = match strength {
+        let mut own = match strength {
             Strength::Namespaces => furniture(),
             Strength::Landlock => devices(),
         };
         // A file that is shown takes the place of the one that would be made.
-        places.retain(|place| shows.iter().all(|shown| shown.at != place.at));
-        places.extend(shows);
+        own.retain(|place| shows.iter().all(|shown| shown.at != place.at));
         // Whoever may write to a socket may talk to it, on a read-only mount too, and
         // the owner that a mount shows counts. So there is none in sight, or none to
         // be had. What the system's directories hold is for everybody anyway.
@@ -198,7 +200,8 @@ impl Plan {
             strength: *strength,
             network: *network,
             local_sockets: *local_sockets || none_in_sight,
-            places,
+            places: shows,
+            own,
             limits: (*limits).clone(),
         })
     }

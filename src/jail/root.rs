@@ -21,7 +21,6 @@ use super::landlock::{Spot, Use};
 use super::plan::{Place, Plan, What};
 use super::stage::{At, Fault, Stage};
 use super::sys;
-use crate::config::limits::Limit;
 
 const RDONLY: u64 = 1;
 const NOSUID: u64 = 2;
@@ -49,7 +48,7 @@ pub(super) struct Root {
 impl Root {
     /// Makes an empty root and puts it over the one in sight, which stays open
     /// to this process until [`Root::enter`].
-    pub(super) fn new(plan: &Plan) -> Result<Self, Fault> {
+    pub(super) fn new(scratch_mib: u64) -> Result<Self, Fault> {
         let stage = Stage::Root;
         // Nothing that is mounted here may show in the namespace it was copied from.
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
@@ -63,18 +62,17 @@ impl Root {
             .at(stage, "making a filesystem")?;
         sys::move_mount(fd.as_fd(), AT_FDCWD, c"/").at(stage, "putting it over the old root")?;
         let own = BTreeSet::from([device(fd.as_fd()).at(stage, "looking at it")?]);
-        let scratch_mib = plan.limits.get(Limit::Scratch);
         Ok(Self { fd, own, scratch_mib, parents: HashMap::new() })
     }
 
-    /// Puts everything in its place. `sources` holds what was opened beforehand.
+    /// Puts things in their places. `sources` holds what was opened beforehand.
     pub(super) fn furnish(
-        mut self,
-        plan: &Plan,
+        &mut self,
+        places: &[Place],
         sources: Vec<Option<OwnedFd>>,
-    ) -> Result<(Self, Vec<Spot>), Fault> {
+    ) -> Result<Vec<Spot>, Fault> {
         let mut spots = Vec::new();
-        for (place, source) in plan.places.iter().zip(sources) {
+        for (place, source) in places.iter().zip(sources) {
             let found = self.put(place, source).map_err(|error| {
                 let stage = match place.what {
                     What::Processes => Stage::Processes,
@@ -84,12 +82,15 @@ impl Root {
             })?;
             spots.extend(found);
         }
+        Ok(spots)
+    }
+
+    /// The rest of the root never changes again.
+    pub(super) fn seal(&mut self) -> Result<Spot, Fault> {
         self.parents.clear();
-        // The rest of the root never changes again.
         sys::set_mount(self.fd.as_fd(), RDONLY).at(Stage::Root, "making it read-only")?;
         let fd = self.fd.try_clone().at(Stage::Root, "keeping it open")?;
-        spots.push(Spot { fd, usage: Use::Read });
-        Ok((self, spots))
+        Ok(Spot { fd, usage: Use::Read })
     }
 
     fn put(&mut self, place: &Place, source: Option<OwnedFd>) -> io::Result<Option<Spot>> {
@@ -273,7 +274,7 @@ pub(super) fn processes_of_host() -> Result<OwnedFd, Fault> {
 /// The places of a jail that has no root of its own: the same names as outside.
 pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
     let mut spots = Vec::new();
-    for place in &plan.places {
+    for place in plan.own.iter().chain(&plan.places) {
         let (opened, usage) = match &place.what {
             What::Show { from, write: true } => (from.open(), Use::Write),
             What::Show { from, write: false } => (from.open(), Use::Read),

@@ -31,7 +31,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
 use super::identity::{self, Who};
-use super::landlock::{self, ABI_WITH_SCOPES, Use};
+use super::landlock::{self, ABI_WITH_SCOPES, Spot, Use};
 use super::network;
 use super::plan::{HOSTNAME, Plan};
 use super::policy::{Network, Strength};
@@ -79,9 +79,11 @@ pub(super) fn settle(who: Who) -> Result<(), Fault> {
 
 /// Builds the jail around this process, which is the warden afterwards.
 ///
-/// `sources` are the trees that root opened while it was root.
+/// `begun` is its root directory with what it makes for itself, and `sources` are
+/// the trees that root opened while it was root.
 pub(super) fn build(
     plan: &Plan,
+    begun: Option<(Root, Vec<Spot>)>,
     sources: Vec<Option<OwnedFd>>,
     filters: Filters,
     counted: bool,
@@ -89,7 +91,12 @@ pub(super) fn build(
     let (spots, scores) = match plan.strength {
         Strength::Namespaces => {
             network::raise(plan.network)?;
-            let (root, spots) = Root::new(plan)?.furnish(plan, sources)?;
+            let Some((mut root, mut spots)) = begun else {
+                let missing = io::Error::from_raw_os_error(libc::EINVAL);
+                return Err(Fault::new(Stage::Root, &missing, "finding it begun"));
+            };
+            spots.extend(root.furnish(&plan.places, sources)?);
+            spots.push(root.seal()?);
             let scores = root::processes_to_write()?;
             root.enter()?;
             (spots, scores)

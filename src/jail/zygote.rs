@@ -17,7 +17,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::sys::stat::fstat;
 use nix::unistd::setsid;
 
-use super::blank::{Blank, Make, Order};
+use super::blank::{Blank, Make, Maker, Order};
 use super::cgroup;
 use super::found::{Found, open_real};
 use super::host::readable;
@@ -72,7 +72,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         cgroups: cgroup::Maker::find(),
         blank: None,
     };
-    let mut next = ahead.then_some(USUAL);
+    let mut next = ahead.then(Make::usual);
     loop {
         // Whatever can be done ahead of time is done while nothing is asked for.
         if let Some(make) = next.take()
@@ -108,8 +108,6 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// What the first jail of a host most likely is.
-const USUAL: Make = Make { strength: Strength::Namespaces, host_network: false };
 /// How long nothing must be asked for before the zygote works ahead, and before
 /// it tidies up.
 const IDLE: Duration = Duration::from_millis(1);
@@ -160,7 +158,8 @@ impl Zygote {
 
     fn fork_blank(&mut self, make: Make) -> Result<Blank, Fault> {
         let cgroup = self.cgroups.make()?;
-        Blank::fork(make, self.who, cgroup)
+        let by = Maker { who: self.who, opens_trees: self.opens_trees };
+        Blank::fork(make, by, cgroup)
     }
 
     /// The trees of the host that the plan shows, opened with root's rights and
@@ -178,9 +177,6 @@ impl Zygote {
                     self.source(from, access)
                         .at(Stage::Place, format!("opening {}", from.real.display()))?
                 }
-                What::Device => Some(open_real(&place.at).and_then(|at| tree(&at, Access::Device)))
-                    .transpose()
-                    .at(Stage::Place, format!("opening {}", place.at.display()))?,
                 _ => None,
             };
             sources.push(opened);

@@ -251,6 +251,7 @@ pub(super) struct Signals(SignalFd);
 impl Signals {
     pub(super) fn take_over() -> Result<Self, Broken> {
         let mut set = SigSet::empty();
+        let ignored = ignored_signals();
         for signal in [
             Signal::SIGINT,
             Signal::SIGTERM,
@@ -260,11 +261,22 @@ impl Signals {
             Signal::SIGUSR2,
             Signal::SIGWINCH,
         ] {
-            set.add(signal);
+            // Whoever started casefile with a signal ignored, as `nohup` does, meant it.
+            if ignored & (1 << (signal as i32 - 1)) == 0 {
+                set.add(signal);
+            }
         }
         set.thread_block()?;
         Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
+}
+
+/// The signals that this process was started to ignore, a bit each.
+#[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// What is said between this process, its caller and the command.
