@@ -120,7 +120,8 @@ fn a_shell_is_a_shell(user: User) {
     thread::sleep(Duration::from_millis(200));
     seat.types("\x1a");
     seat.sees("Stopped");
-    seat.types("kill %%; echo still $x $((1+1))\n");
+    // Waited for, since a shell does not leave while a job of its is stopped.
+    seat.types("kill -9 %%; wait %%; echo still $x $((1+1))\n");
     seat.sees("still kept 2");
     seat.types("exit 42\n");
     assert_eq!(ended(&mut seat.child).code(), Some(42));
