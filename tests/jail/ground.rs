@@ -119,6 +119,16 @@ impl Ground {
         command
     }
 
+    /// The same, deaf to no signal, even where these tests are: a shell that starts
+    /// them in the background makes them ignore what its terminal sends.
+    pub(crate) fn heeding(&self, args: &[&str]) -> Command {
+        let run = self.run(args);
+        let mut command = self.world.program("env");
+        command.arg("--default-signal").arg(run.get_program()).args(run.get_args());
+        command.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    }
+
     /// `casefile run` of a part of `part.rs`, with these options before it.
     pub(crate) fn part(&self, options: &[&str], words: &[&str]) -> Command {
         let mut command = self.run(&["--read"]);

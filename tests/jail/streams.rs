@@ -163,7 +163,7 @@ fn signals_go_in(user: User) {
             (String::new(), 128 + signal as i32),
         ] {
             let script = format!("{trap} echo ready; while :; do sleep 0.01; done");
-            let mut child = start(&mut ground.run(&["--", "sh", "-c", &script]));
+            let mut child = start(&mut ground.heeding(&["--", "sh", "-c", &script]));
             let mut out = child.stdout.take().unwrap();
             out.read_exact(&mut [0; 6]).unwrap();
             kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
