@@ -19,4 +19,5 @@ pub mod config;
 pub mod disk;
 pub mod hint;
 pub mod jail;
+pub mod repos;
 pub mod yaml;

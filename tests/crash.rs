@@ -216,7 +216,8 @@ fn manifest(title: &str, repos: usize) -> String {
     for at in 0..repos {
         text += &format!(
             "- name: repo-{at}\n  from: https://git.example.com/{at}.git\n  \
-             commit: 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f\n  rule: commit\n"
+             commit: 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f\n  \
+             tree: 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n  rule: commit\n"
         );
     }
     text

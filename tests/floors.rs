@@ -26,9 +26,10 @@ const MAY_USE: Table<'static> = &[
     ("disk",   &["hint"]),
     ("config", &["hint", "yaml", "disk"]),
     ("case",   &["hint", "yaml", "disk", "config"]),
+    ("repos",  &["hint", "yaml", "disk", "config", "case"]),
     ("jail",   &["hint", "yaml", "disk", "config"]),
     ("attack", &["hint", "yaml", "disk", "config", "jail"]),
-    ("cli",    &["hint", "yaml", "disk", "config", "case", "jail", "attack"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "case", "repos", "jail", "attack"]),
     ("main",   &["cli", "jail", "attack"]),
 ];
 

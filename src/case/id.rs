@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hint::Hint;
 
 /// The id of a case.
@@ -13,7 +15,8 @@ use crate::hint::Hint;
 /// Invariant: one or more parts of `a-z` and `0-9` joined by `-`, the last one
 /// the tail; at most [`CaseId::BYTES_MAX`] bytes. The field is private, and
 /// [`CaseId::new`] and [`CaseId::parse`] are the only ways in.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CaseId(String);
 
 const SLUG_BYTES_MAX: usize = 40;
@@ -55,6 +58,20 @@ impl CaseId {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for CaseId {
+    type Error = BadId;
+
+    fn try_from(given: String) -> Result<Self, BadId> {
+        Self::parse(&given)
+    }
+}
+
+impl From<CaseId> for String {
+    fn from(id: CaseId) -> Self {
+        id.0
     }
 }
 

@@ -18,6 +18,7 @@
 //!   - name: checkout
 //!     from: https://git.example.com/checkout.git
 //!     commit: 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f
+//!     tree: 4b825dc642cb6eb9a060e54bf8d69288fbee4904
 //!     rule: deploy
 //! ```
 
@@ -27,6 +28,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::{CaseId, History, LayerId, Repo};
 use crate::config::PolicyName;
 use crate::hint::Hint;
 use crate::yaml::{self, Located, Unwritable};
@@ -52,8 +54,28 @@ pub struct Manifest {
     pub incident: Option<Incident>,
     #[serde(deserialize_with = "read_policy", serialize_with = "write_policy")]
     pub policy: PolicyName,
+    /// Where deploys count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repos: Vec<Repo>,
+    #[serde(default)]
+    pub history: History,
+    /// Whether what is written there is kept safe from a power cut, at the price of
+    /// waiting for the disk.
+    #[serde(default)]
+    pub durable: bool,
+    /// The how-manieth of its layers it writes into.
+    #[serde(default)]
+    pub layer: u32,
+    /// What it lies on that it shares with other cases, the latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub below: Vec<LayerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<CaseId>,
+    /// When nobody was to work in it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Timestamp>,
 }
 
 /// Who opened the case, and when.
@@ -83,47 +105,25 @@ pub struct Incident {
     pub reference: Option<String>,
 }
 
-/// One repository of the world, at one commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a mapping with `name`, `from`, `commit` and `rule`")]
-pub struct Repo {
-    pub name: RepoName,
-    /// Where it was fetched from.
-    pub from: String,
-    pub commit: CommitId,
-    pub rule: Rule,
-}
-
-/// Which rule answered the question for the commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rule {
-    /// It was asked for by its id.
-    Commit,
-    /// A deploy record named it.
-    Deploy,
-    /// It was the newest on its branch at the time of the incident.
-    Branch,
-}
-
-/// What a repository is called in the world; it becomes the name of a directory.
-///
-/// 1 to 64 characters out of letters, digits, `.`, `_` and `-`, beginning with a
-/// letter or a digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct RepoName(String);
-
-/// The full id of a commit: 40 hex digits, or 64 in a repository of SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct CommitId(String);
-
 impl Manifest {
     /// A manifest as this casefile writes it.
     pub fn new(title: &str, origin: Origin, policy: PolicyName) -> Result<Self, BadTitle> {
         let title = checked_title(title)?;
-        Ok(Self { format: FORMAT, title, origin, incident: None, policy, repos: Vec::new() })
+        Ok(Self {
+            format: FORMAT,
+            title,
+            origin,
+            incident: None,
+            policy,
+            environment: None,
+            repos: Vec::new(),
+            history: History::default(),
+            durable: false,
+            layer: 0,
+            below: Vec::new(),
+            forked_from: None,
+            closed: None,
+        })
     }
 
     /// Reads a manifest. `file` is only for the errors.
@@ -198,77 +198,12 @@ impl Hint for BadTitle {
     }
 }
 
-impl TryFrom<String> for RepoName {
-    type Error = BadName;
-
-    fn try_from(given: String) -> Result<Self, BadName> {
-        const CHARS_MAX: usize = 64;
-        let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        let begins_well = given.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if begins_well && given.len() <= CHARS_MAX && given.bytes().all(inner) {
-            return Ok(Self(given));
-        }
-        Err(BadName("not a name for a repo"))
-    }
-}
-
-impl TryFrom<String> for CommitId {
-    type Error = BadName;
-
-    fn try_from(given: String) -> Result<Self, BadName> {
-        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if matches!(given.len(), 40 | 64) && given.bytes().all(hex) {
-            return Ok(Self(given));
-        }
-        Err(BadName("not the full id of a commit"))
-    }
-}
-
-/// A text that names nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadName(&'static str);
-
-impl From<RepoName> for String {
-    fn from(name: RepoName) -> Self {
-        name.0
-    }
-}
-
-impl From<CommitId> for String {
-    fn from(id: CommitId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for RepoName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for CommitId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl fmt::Display for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Person => "a person",
             Self::Agent => "an agent",
             Self::Job => "a job",
-        })
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Commit => "asked for by its id",
-            Self::Deploy => "from a deploy record",
-            Self::Branch => "newest on its branch at the incident",
         })
     }
 }
@@ -304,6 +239,7 @@ repos:
   - name: checkout
     from: https://git.example.com/checkout.git
     commit: 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f
+    tree: 4b825dc642cb6eb9a060e54bf8d69288fbee4904
     rule: deploy
 ";
 
@@ -330,10 +266,11 @@ repos:
             ("03:20:00Z",             "25:20:00Z",                    "case.yaml:5:"),
             ("opened: 2026",          "closed: 2026",                 "case.yaml:5:3: unknown key `closed`"),
             ("policy: offline",       "policy: ../offline",           "case.yaml:9:"),
-            ("name: checkout",        "name: ../checkout",            "not a name for a repo"),
-            ("name: checkout",        "name: .git",                   "not a name for a repo"),
+            ("name: checkout",        "name: ../checkout",            "is not a name for a repo"),
+            ("name: checkout",        "name: .git",                   "is not a name for a repo"),
             ("9ab1f3c0",              "HEAD",                         "not the full id of a commit"),
-            ("rule: deploy",          "rule: deploys",                "case.yaml:14:11: unknown value `deploys`"),
+            ("4b825dc642cb6eb9",      "4B825DC642CB6EB9",             "not the full id of a commit"),
+            ("rule: deploy",          "rule: deploys",                "case.yaml:15:11: unknown value `deploys`"),
             ("rule: deploy\n",        "rule: deploy\nrepos: []\n",    "`repos` is given twice"),
         ];
         for (from, to, want) in table {

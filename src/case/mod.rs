@@ -21,10 +21,13 @@ mod door;
 mod erase;
 mod held;
 mod id;
+pub mod inside;
+mod layer;
 mod layout;
 mod list;
 mod manifest;
 mod path;
+mod repo;
 mod trash;
 
 use std::path::PathBuf;
@@ -33,12 +36,12 @@ pub use door::{CaseDir, DoorError};
 pub use erase::EraseError;
 pub use held::Held;
 pub use id::{BadId, CaseId};
+pub use layer::{BadLayerId, LayerId};
 pub use layout::{Home, LOCK, MANIFEST};
 pub use list::{Listed, Summary, Usage, find, list, show, usage};
-pub use manifest::{
-    BadTitle, CommitId, FORMAT, Incident, Manifest, Opener, Origin, Repo, RepoName, Rule,
-};
+pub use manifest::{BadTitle, FORMAT, Incident, Manifest, Opener, Origin};
 pub use path::{BadPath, CasePath};
+pub use repo::{BadObjectId, BadRepoName, CommitId, History, Repo, RepoName, Rule, TreeId, Within};
 pub use trash::finish;
 
 use crate::disk::{self, DiskError, Holder};

@@ -8,6 +8,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::hint::Hint;
 
 /// A relative path that cannot climb out of its case.
@@ -59,6 +61,22 @@ impl CasePath {
 
     pub fn as_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
+    }
+}
+
+impl Serialize for CasePath {
+    /// As text, which most names are; another one has no way into a manifest.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => to.serialize_str(text),
+            Err(_) => Err(serde::ser::Error::custom("a path that is not text")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CasePath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(from)?).map_err(serde::de::Error::custom)
     }
 }
 

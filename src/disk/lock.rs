@@ -74,6 +74,32 @@ impl Lock {
         Err(DiskError::Held { path: path.into(), holder: found })
     }
 
+    /// Takes the lock at `path`, if need be when its holder is done. Who that is, is
+    /// told once, before the wait.
+    pub fn wait(
+        path: &Path,
+        holder: &Holder,
+        tell: impl FnOnce(Option<&Holder>),
+    ) -> Result<Self, DiskError> {
+        match Self::take(path, holder) {
+            Err(DiskError::Held { holder, .. }) => tell(holder.as_ref()),
+            outcome => return outcome,
+        }
+        loop {
+            let file = open(OpenOptions::new().write(true).create(true).mode(0o600), path)
+                .map_err(DiskError::io("lock", path))?;
+            match Flock::lock(file, FlockArg::LockExclusive) {
+                Ok(file) if is_at(&file, path) => {
+                    let mut lock = Self { file };
+                    lock.sign(holder).map_err(DiskError::io("write", path))?;
+                    return Ok(lock);
+                }
+                Ok(_) | Err((_, Errno::EINTR)) => {}
+                Err((_, errno)) => return Err(DiskError::io("lock", path)(errno)),
+            }
+        }
+    }
+
     /// Who holds the lock at `path` now: nobody, somebody unknown, or that one.
     pub fn holder(path: &Path) -> Result<Option<Option<Holder>>, DiskError> {
         let file = match open(&mut OpenOptions::new(), path) {
@@ -92,6 +118,27 @@ impl Lock {
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(holder.to_text().as_bytes())
+    }
+}
+
+/// A lock that many hold at once, and nobody alone meanwhile.
+#[derive(Debug)]
+pub struct SharedLock {
+    _file: Flock<File>,
+}
+
+impl SharedLock {
+    /// Takes it with the others, if need be when the one who has it alone is done.
+    pub fn wait(path: &Path) -> Result<Self, DiskError> {
+        loop {
+            let file = open(OpenOptions::new().write(true).create(true).mode(0o600), path)
+                .map_err(DiskError::io("lock", path))?;
+            match Flock::lock(file, FlockArg::LockShared) {
+                Ok(file) if is_at(&file, path) => return Ok(Self { _file: file }),
+                Ok(_) | Err((_, Errno::EINTR)) => {}
+                Err((_, errno)) => return Err(DiskError::io("lock", path)(errno)),
+            }
+        }
     }
 }
 
@@ -177,7 +224,7 @@ mod tests {
 
     use nix::sys::stat::Mode;
 
-    use super::{Holder, Lock};
+    use super::{Holder, Lock, SharedLock};
     use crate::disk::DiskError;
     use crate::hint::Hint;
 
@@ -217,6 +264,26 @@ mod tests {
         assert_eq!(Lock::holder(&path).unwrap(), None);
         assert_eq!(fs::read(&path).unwrap(), b"", "the name outlived the holder");
         Lock::take(&path, &me("casefile rm")).unwrap();
+    }
+
+    #[test]
+    fn many_share_it_and_one_who_wants_it_alone_waits() {
+        let (_dir, path) = somewhere();
+        let shared = [SharedLock::wait(&path).unwrap(), SharedLock::wait(&path).unwrap()];
+        assert!(matches!(Lock::take(&path, &me("x")), Err(DiskError::Held { holder: None, .. })));
+        let (told, when_told) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let alone = scope.spawn(|| {
+                Lock::wait(&path, &me("casefile gc"), |who| told.send(who.cloned()).unwrap())
+            });
+            assert_eq!(when_told.recv().unwrap(), None);
+            assert!(!alone.is_finished());
+            drop(shared);
+            let alone = alone.join().unwrap().unwrap();
+            assert_eq!(who(&path), Some(me("casefile gc")));
+            drop(alone);
+        });
+        SharedLock::wait(&path).unwrap();
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod replace;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use lock::{Holder, Lock};
+pub use lock::{Holder, Lock, SharedLock};
 pub(crate) use lock::{name, way_out};
 pub use replace::{LEFTOVER, replace, replace_as};
 
@@ -42,6 +42,13 @@ impl DiskError {
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
+}
+
+/// Makes a directory of casefile's own, and those above it, for its owner alone.
+pub(crate) fn directory(path: &Path) -> Result<(), DiskError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path).map_err(DiskError::io("create", path))
 }
 
 impl Hint for DiskError {

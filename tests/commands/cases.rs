@@ -111,6 +111,7 @@ repos:
   - name: checkout
     from: https://git.example.com/checkout.git
     commit: 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f
+    tree: 4b825dc642cb6eb9a060e54bf8d69288fbee4904
     rule: deploy
 ",
     );
