@@ -1,7 +1,7 @@
 //! A case that nobody else works in: the only way to change or remove one.
 
-use super::{CaseError, CaseId, Home, Manifest, list, trash};
-use crate::disk::{self, DiskError, Holder, Lock};
+use super::{CaseError, CaseId, Home, Manifest, list};
+use crate::disk::{self, DiskError, Holder, Lock, trash};
 
 /// A case whose lock is held until this is dropped.
 #[derive(Debug)]
@@ -39,6 +39,6 @@ impl Held {
     /// Removes the case for good. Killed at any moment, it leaves the case whole
     /// or gone.
     pub fn remove(self) -> Result<(), CaseError> {
-        trash::remove(&self.home, &self.id)
+        Ok(trash::remove(&self.home.trash(), &self.home.case(&self.id))?)
     }
 }

@@ -11,14 +11,12 @@
 //! taking the lock makes one.
 //!
 //! **One door.** A case holds what an agent wrote, so the host opens its files
-//! through [`CaseDir`], with a [`CasePath`], and takes its directories apart
-//! without building a path (`erase`).
+//! through [`CaseDir`], with a [`CasePath`], and nothing else.
 //!
 //! **Whole or gone.** A manifest is replaced in one step, and a case leaves in
-//! one (`trash`); a kill at any moment shows one side of the step or the other.
+//! one (`disk::trash`); a kill at any moment shows one side of the step or the other.
 
 mod door;
-mod erase;
 mod held;
 mod id;
 pub mod inside;
@@ -28,12 +26,8 @@ mod list;
 mod manifest;
 mod path;
 mod repo;
-mod trash;
-
-use std::path::PathBuf;
 
 pub use door::{CaseDir, DoorError};
-pub use erase::EraseError;
 pub use held::Held;
 pub use id::{BadId, CaseId};
 pub use layer::{BadLayerId, LayerId};
@@ -42,11 +36,15 @@ pub use list::{Listed, Summary, Usage, find, list, show, usage};
 pub use manifest::{BadTitle, FORMAT, Incident, Manifest, Opener, Origin};
 pub use path::{BadPath, CasePath};
 pub use repo::{BadObjectId, BadRepoName, CommitId, History, Repo, RepoName, Rule, TreeId, Within};
-pub use trash::finish;
 
-use crate::disk::{self, DiskError, Holder};
+use crate::disk::{self, DiskError, Holder, TrashError, trash};
 use crate::hint::Hint;
 use crate::yaml::{Located, Unwritable};
+
+/// Takes apart what removals that were killed have left.
+pub fn finish(home: &Home) -> Result<(), CaseError> {
+    Ok(trash::finish(&home.trash())?)
+}
 
 /// Why something could not be done to a case.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +63,6 @@ pub enum CaseError {
         #[source]
         why: Box<CaseError>,
     },
-    #[error("not all of `{name}` could be removed; the rest is in `{}`", trash.display())]
-    Erase {
-        name: String,
-        trash: PathBuf,
-        #[source]
-        cause: EraseError,
-    },
     #[error(transparent)]
     Id(#[from] BadId),
     #[error(transparent)]
@@ -86,6 +77,8 @@ pub enum CaseError {
     Unwritable(#[from] Unwritable),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Trash(#[from] TrashError),
 }
 
 impl CaseError {
@@ -110,13 +103,6 @@ impl Hint for CaseError {
                 Some(format!("Name one of {}{more}.", names.join(", ")))
             }
             Self::InUse { holder, .. } => Some(disk::way_out(holder.as_ref())),
-            Self::Erase { cause: EraseError::Mounted { .. }, .. } => {
-                Some("Unmount it, then run `casefile list` to remove the rest.".into())
-            }
-            Self::Erase { cause: EraseError::Io { source, .. }, .. } => {
-                disk::io_hint(source).map(Into::into)
-            }
-            Self::Erase { .. } => Some("Run `casefile list` to remove the rest.".into()),
             Self::Broken { why, .. } => why.hint(),
             Self::Id(error) => error.hint(),
             Self::Path(error) => error.hint(),
@@ -125,6 +111,7 @@ impl Hint for CaseError {
             Self::Manifest(error) => Hint::hint(error),
             Self::Unwritable(error) => error.hint(),
             Self::Disk(error) => error.hint(),
+            Self::Trash(error) => error.hint(),
         }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(show: Show, around: &Surroundings) -> Result<ExitCode, Failure
     let mut table = Table::default();
     table.row(["case", case.id.as_str()]);
     table.row(["title", &plain(&manifest.title)]);
-    table.row(["state", &plain(&state(&case.usage))]);
+    table.row(["state", &plain(&state(&case))]);
     let origin = &manifest.origin;
     let opened = format!("{} UTC by {}", minute(origin.opened), origin.by);
     table.row(["opened", &opened]);
@@ -48,11 +48,26 @@ pub(crate) fn run(show: Show, around: &Surroundings) -> Result<ExitCode, Failure
             .unwrap_or_default();
         table.row(["incident", &format!("{} UTC{reference}", minute(incident.at))]);
     }
+    if let Some(environment) = &manifest.environment {
+        table.row(["environment", &plain(environment)]);
+    }
+    if let Some(parent) = &manifest.forked_from {
+        table.row(["forked from", parent.as_str()]);
+    }
     table.row(["policy", manifest.policy.as_str()]);
     for repo in &manifest.repos {
         let commit = repo.commit.to_string();
         table.row(["repo", &format!("{} at {commit} ({})", repo.name, repo.rule)]);
         table.row(["", &format!("from {}", plain(&repo.from))]);
+        for (word, commit) in [("before it", &repo.before), ("after it", &repo.after)] {
+            if let Some(commit) = commit {
+                table.row(["", &format!("{word} {commit}")]);
+            }
+        }
+        if let Some(within) = &repo.within {
+            let path = within.path.as_path().to_string_lossy();
+            table.row(["", &format!("as {} of {}", plain(&path), within.repo)]);
+        }
     }
     table.row(["directory", &plain(&home.case(&id).to_string_lossy())]);
     print(&table.to_string())
@@ -62,6 +77,7 @@ pub(crate) fn run(show: Show, around: &Surroundings) -> Result<ExitCode, Failure
 pub(crate) fn as_json(case: &Summary) -> Value {
     let manifest = &case.manifest;
     let (state, holder) = match &case.usage {
+        Usage::Idle if manifest.closed.is_some() => ("closed", None),
         Usage::Idle => ("idle", None),
         Usage::InUse(holder) => ("in use", holder.as_ref()),
     };
@@ -73,6 +89,9 @@ pub(crate) fn as_json(case: &Summary) -> Value {
         "origin": manifest.origin,
         "incident": manifest.incident,
         "policy": manifest.policy.as_str(),
+        "environment": manifest.environment,
+        "forked_from": manifest.forked_from,
+        "closed": manifest.closed,
         "repos": manifest.repos,
     })
 }
@@ -81,9 +100,12 @@ fn holder_json(holder: &Holder) -> Value {
     json!({"pid": holder.pid, "command": holder.command, "since": holder.since})
 }
 
-fn state(usage: &Usage) -> String {
-    match usage {
-        Usage::Idle => "idle".into(),
+fn state(case: &Summary) -> String {
+    match &case.usage {
+        Usage::Idle => case
+            .manifest
+            .closed
+            .map_or_else(|| "idle".into(), |closed| format!("closed since {} UTC", minute(closed))),
         Usage::InUse(None) => "in use".into(),
         Usage::InUse(Some(holder)) => {
             format!("in use by {holder} since {} UTC", minute(holder.since))

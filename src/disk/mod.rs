@@ -5,20 +5,26 @@
 //! holds its old bytes or its new ones, never a part. What a crash leaves beside
 //! it carries [`LEFTOVER`] in its name, and the next writer there takes it away.
 //!
+//! What is removed goes in one step ([`trash`]), whatever others have put into it.
+//!
 //! A [`Lock`] is the kernel's `flock`, so it ends with its process. The text in
 //! a lock file only names the holder; it never decides who holds.
 
 #![expect(clippy::disallowed_methods, reason = "this is the room that the wall sends others to")]
 
+mod erase;
 mod lock;
 mod replace;
+pub mod trash;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use erase::EraseError;
 pub use lock::{Holder, Lock, SharedLock};
 pub(crate) use lock::{name, way_out};
 pub use replace::{LEFTOVER, replace, replace_as};
+pub use trash::TrashError;
 
 use crate::hint::Hint;
 

@@ -122,13 +122,16 @@ repos:
     opened     2026-03-01 03:20 UTC by an agent
     incident   2026-03-01 03:12 UTC (PD-4411)
     policy     offline
-    repo       checkout at 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f (from a deploy record)
+    repo       checkout at 9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f (a deploy record)
                from https://git.example.com/checkout.git
     directory  <world>/state/casefile/cases/checkout-5xx-k7f2qa
     ");
     insta::assert_snapshot!(world.run(&["show", "check", "--json"]).success(), @r#"
     {
+      "closed": null,
       "directory": "<world>/state/casefile/cases/checkout-5xx-k7f2qa",
+      "environment": null,
+      "forked_from": null,
       "holder": null,
       "id": "checkout-5xx-k7f2qa",
       "incident": {
@@ -145,7 +148,8 @@ repos:
           "commit": "9ab1f3c0d2e4f6a8b0c2d4e6f8091a2b3c4d5e6f",
           "from": "https://git.example.com/checkout.git",
           "name": "checkout",
-          "rule": "deploy"
+          "rule": "deploy",
+          "tree": "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
         }
       ],
       "state": "idle",

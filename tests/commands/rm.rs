@@ -186,7 +186,7 @@ fn a_mount_is_not_emptied() {
     --- stderr
     error: not all of `checkout-5xx-k7f2qa` could be removed; the rest is in `<world>/state/casefile/cases/.trash`
     cause: something is mounted on `upper/mnt`
-    hint: Unmount it, then run `casefile list` to remove the rest.
+    hint: Unmount it, then run the command again to remove the rest.
     --- exit status: 1
     ");
     assert_eq!(std::fs::read(world.path("elsewhere/precious")).unwrap(), b"kept");

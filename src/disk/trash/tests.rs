@@ -1,5 +1,5 @@
-//! Whatever a jail has left in a case, removing it takes all of that and nothing
-//! else.
+//! Whatever a jail has left in a directory, removing it takes all of that and
+//! nothing else.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,35 +12,42 @@ use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 
 use super::{finish, remove};
-use crate::case::{CaseId, Home};
 
-/// A home with one case, and something outside that must survive.
+/// A directory with one thing in it, and something outside that must survive.
 struct World {
     dir: tempfile::TempDir,
-    home: Home,
-    id: CaseId,
+    things: PathBuf,
 }
+
+const NAME: &str = "checkout-5xx-k7f2qa";
 
 impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::new(dir.path().join("home"));
-        let id = CaseId::parse("checkout-5xx-k7f2qa").unwrap();
-        fs::create_dir_all(home.case(&id).join("upper")).unwrap();
+        let things = dir.path().join("home/cases");
+        fs::create_dir_all(things.join(NAME).join("upper")).unwrap();
         fs::create_dir(dir.path().join("outside")).unwrap();
         fs::write(dir.path().join("outside/precious"), "kept").unwrap();
-        Self { dir, home, id }
+        Self { dir, things }
     }
 
     fn upper(&self) -> PathBuf {
-        self.home.case(&self.id).join("upper")
+        self.thing().join("upper")
+    }
+
+    fn thing(&self) -> PathBuf {
+        self.things.join(NAME)
+    }
+
+    fn trash(&self) -> PathBuf {
+        self.things.join(".trash")
     }
 
     #[track_caller]
     fn removes_it_and_nothing_else(self) {
-        remove(&self.home, &self.id).unwrap();
-        assert_eq!(names(&self.home.cases()), [".trash"]);
-        assert_eq!(names(&self.home.trash()), [""; 0]);
+        remove(&self.trash(), &self.thing()).unwrap();
+        assert_eq!(names(&self.things), [".trash"]);
+        assert_eq!(names(&self.trash()), [""; 0]);
         assert_eq!(fs::read(self.dir.path().join("outside/precious")).unwrap(), b"kept");
     }
 }
@@ -83,7 +90,7 @@ fn symlinks_are_removed_and_never_followed() {
     symlink("../../../../outside", world.upper().join("relative")).unwrap();
     symlink(outside.join("precious"), world.upper().join("file")).unwrap();
     symlink("loop", world.upper().join("loop")).unwrap();
-    symlink("/", world.home.case(&world.id).join("work")).unwrap();
+    symlink("/", world.thing().join("work")).unwrap();
     world.removes_it_and_nothing_else();
 }
 
@@ -144,42 +151,54 @@ fn a_hundred_thousand_entries() {
 }
 
 #[test]
+fn a_directory_is_emptied_and_stays() {
+    let world = World::new();
+    dig(&world.upper(), 50);
+    super::empty(&world.thing()).unwrap();
+    assert_eq!(names(&world.thing()), [""; 0]);
+    super::empty(&world.things.join("nowhere")).unwrap();
+    symlink(world.dir.path().join("outside"), world.things.join("link")).unwrap();
+    super::empty(&world.things.join("link")).unwrap_err();
+    assert_eq!(fs::read(world.dir.path().join("outside/precious")).unwrap(), b"kept");
+}
+
+#[test]
 fn what_a_killed_removal_left_is_finished() {
     let world = World::new();
-    fs::create_dir_all(world.home.trash().join("pay-abcdef/upper/deep")).unwrap();
-    fs::create_dir_all(world.home.trash().join("not-an-id")).unwrap();
-    fs::write(world.home.trash().join("a-file"), "x").unwrap();
-    symlink(world.dir.path().join("outside"), world.home.trash().join("a-link")).unwrap();
-    finish(&world.home).unwrap();
-    assert_eq!(names(&world.home.trash()), [""; 0]);
-    assert!(world.upper().is_dir(), "a case that is not in the trash was touched");
+    fs::create_dir_all(world.trash().join("pay-abcdef/upper/deep")).unwrap();
+    fs::create_dir_all(world.trash().join("not-an-id")).unwrap();
+    fs::write(world.trash().join("a-file"), "x").unwrap();
+    symlink(world.dir.path().join("outside"), world.trash().join("a-link")).unwrap();
+    finish(&world.trash()).unwrap();
+    assert_eq!(names(&world.trash()), [""; 0]);
+    assert!(world.upper().is_dir(), "what is not in the trash was touched");
     world.removes_it_and_nothing_else();
 }
 
 #[test]
 fn what_an_earlier_case_of_the_same_id_left_is_not_in_the_way() {
     let world = World::new();
-    fs::create_dir_all(world.home.trash().join(world.id.as_str()).join("upper")).unwrap();
+    fs::create_dir_all(world.trash().join(NAME).join("upper")).unwrap();
     world.removes_it_and_nothing_else();
 }
 
 #[test]
 fn what_somebody_is_taking_apart_is_left_to_them() {
     let world = World::new();
-    let theirs = world.home.trash().join("pay-abcdef");
+    let theirs = world.trash().join("pay-abcdef");
     fs::create_dir_all(theirs.join("upper")).unwrap();
     let held = Flock::lock(fs::File::open(&theirs).unwrap(), FlockArg::LockExclusive).unwrap();
-    finish(&world.home).unwrap();
+    finish(&world.trash()).unwrap();
     assert!(theirs.join("upper").is_dir());
     drop(held);
-    finish(&world.home).unwrap();
+    finish(&world.trash()).unwrap();
     assert!(!theirs.exists());
 }
 
 #[test]
 fn no_trash_is_made_to_find_nothing_in_it() {
     let world = World::new();
-    finish(&world.home).unwrap();
-    finish(&Home::new(world.dir.path().join("nowhere"))).unwrap();
-    assert_eq!(names(&world.home.cases()), [world.id.as_str()]);
+    finish(&world.trash()).unwrap();
+    finish(&world.dir.path().join("nowhere")).unwrap();
+    assert_eq!(names(&world.things), [NAME]);
 }

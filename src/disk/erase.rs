@@ -7,7 +7,7 @@
 //! `..`, and must be the same directories then.
 //!
 //! A directory without permissions is given them. A mount is never entered, not
-//! even one of the same file system: what is behind it is not the case's.
+//! even one of the same file system: what is behind it belongs to somebody else.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
