@@ -16,6 +16,7 @@
 //! **Whole or gone.** A manifest is replaced in one step, and a case leaves in
 //! one (`disk::trash`); a kill at any moment shows one side of the step or the other.
 
+mod begin;
 mod door;
 mod held;
 mod id;
@@ -27,6 +28,7 @@ mod manifest;
 mod path;
 mod repo;
 
+pub use begin::{Begun, clear};
 pub use door::{CaseDir, DoorError};
 pub use held::Held;
 pub use id::{BadId, CaseId};
