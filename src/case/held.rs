@@ -1,5 +1,7 @@
 //! A case that nobody else works in: the only way to change or remove one.
 
+use std::path::PathBuf;
+
 use super::{CaseError, CaseId, Home, Manifest, list};
 use crate::disk::{self, DiskError, Holder, Lock, trash};
 
@@ -24,6 +26,11 @@ impl Held {
 
     pub fn id(&self) -> &CaseId {
         &self.id
+    }
+
+    /// Where the case is.
+    pub fn dir(&self) -> PathBuf {
+        self.home.case(&self.id)
     }
 
     pub fn manifest(&self) -> Result<Manifest, CaseError> {

@@ -18,6 +18,8 @@
 
 mod begin;
 mod door;
+mod evidence;
+mod fork;
 mod held;
 mod id;
 pub mod inside;
@@ -30,6 +32,8 @@ mod repo;
 
 pub use begin::{Begun, clear};
 pub use door::{CaseDir, DoorError};
+pub use evidence::{EvidenceError, share, take_in};
+pub use fork::needed_layers;
 pub use held::Held;
 pub use id::{BadId, CaseId};
 pub use layer::{BadLayerId, LayerId};
