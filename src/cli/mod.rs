@@ -3,6 +3,7 @@
 //! This is the only room that looks at the environment, the working directory,
 //! the clock and the terminal. One file a command; this one names them all.
 
+mod command;
 mod config;
 mod doctor;
 mod list;

@@ -57,6 +57,12 @@ pub(crate) fn directory(path: &Path) -> Result<(), DiskError> {
     builder.recursive(true).mode(0o700).create(path).map_err(DiskError::io("create", path))
 }
 
+/// A stream with nothing in it.
+pub(crate) fn nothing() -> Result<std::fs::File, DiskError> {
+    let path = Path::new("/dev/null");
+    std::fs::File::open(path).map_err(DiskError::io("open", path))
+}
+
 impl Hint for DiskError {
     fn hint(&self) -> Option<String> {
         match self {

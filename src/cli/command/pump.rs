@@ -65,8 +65,13 @@ pub(super) struct Allowance {
     pub(super) value: u64,
 }
 
-/// Runs a command with pipes, until it has ended and all it printed is out.
-pub(super) fn carry(jail: &Jail, spec: &Spec, allowed: Allowance) -> Result<Done, Broken> {
+/// Runs a command with pipes to and from these three, until it has ended and all it printed is out.
+pub(super) fn carry(
+    jail: &Jail,
+    spec: &Spec,
+    allowed: Allowance,
+    [own_in, own_out, own_err]: [BorrowedFd<'_>; 3],
+) -> Result<Done, Broken> {
     let signals = Signals::take_over()?;
     let (stdin, to_command) = pipe2(OFlag::O_CLOEXEC)?;
     let (from_stdout, stdout) = pipe2(OFlag::O_CLOEXEC)?;
@@ -79,11 +84,10 @@ pub(super) fn carry(jail: &Jail, spec: &Spec, allowed: Allowance) -> Result<Done
     for ours in [&to_command, &from_stdout, &from_stderr] {
         fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
-    let (own_in, own_out, own_err) = (io::stdin(), io::stdout(), io::stderr());
     let mut flows = [
-        Flow::new(Side::Borrowed(own_in.as_fd()), Side::Owned(to_command)),
-        Flow::new(Side::Owned(from_stdout), Side::Borrowed(own_out.as_fd())),
-        Flow::new(Side::Owned(from_stderr), Side::Borrowed(own_err.as_fd())),
+        Flow::new(Side::Borrowed(own_in), Side::Owned(to_command)),
+        Flow::new(Side::Owned(from_stdout), Side::Borrowed(own_out)),
+        Flow::new(Side::Owned(from_stderr), Side::Borrowed(own_err)),
     ];
     let mut talk = Talk::new(&running, &signals);
     until_done(&mut talk, &mut flows, allowed, |_| {})
