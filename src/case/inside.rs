@@ -7,7 +7,7 @@
 //! /case/outputs/                      kept outputs
 //! /run/casefile/objects/<name>/<n>/   the objects that git reads, of a mirror and of
 //!                                     what a mirror borrows from
-//! /run/casefile/changes/<name>/       what the case changed in a repository, to look at
+//! /run/casefile/changes/<name>/<n>/   what the case changed in a repository, to look at
 //! /run/casefile/changed               tells git which files those are
 //! ```
 
@@ -36,7 +36,7 @@ pub fn objects(name: &RepoName, nth: usize) -> PathBuf {
     Path::new("/run/casefile/objects").join(name.as_str()).join(nth.to_string())
 }
 
-/// Where the layer that a case writes into can be looked at.
-pub fn changes(name: &RepoName) -> PathBuf {
-    Path::new("/run/casefile/changes").join(name.as_str())
+/// Where the layers that a case has written can be looked at, the latest first.
+pub fn changes(name: &RepoName, nth: usize) -> PathBuf {
+    Path::new("/run/casefile/changes").join(name.as_str()).join(nth.to_string())
 }

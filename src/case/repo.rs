@@ -28,6 +28,10 @@ pub struct Repo {
     /// Where it belongs, if it is a submodule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Within>,
+    /// The name of the layer with its `.git`, which stays the same for as long as the
+    /// case does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wiring: Option<String>,
 }
 
 /// The place of a submodule.

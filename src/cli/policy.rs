@@ -200,6 +200,7 @@ fn why_path(
                     line.as_ref().map_or_else(|| "default".into(), ToString::to_string)
                 ),
                 Giver::Flag(mode) => format!("--{mode}"),
+                Giver::Case => "the case".into(),
             };
             let at = from.display();
             format!("{shown} is {mode}: the host's {at}, by {who}\n")

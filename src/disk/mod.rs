@@ -57,6 +57,45 @@ pub(crate) fn directory(path: &Path) -> Result<(), DiskError> {
     builder.recursive(true).mode(0o700).create(path).map_err(DiskError::io("create", path))
 }
 
+/// Whether there is anything of this name; a link is something.
+pub(crate) fn stands(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// What a file holds, if it is there and so small.
+pub(crate) fn read_small(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, DiskError> {
+    use std::io::Read;
+    let file = match std::fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(DiskError::io("open", path))?,
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(bytes_max as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(DiskError::io("read", path))?;
+    if bytes_max < bytes.len() {
+        return Err(DiskError::io("read", path)(io::Error::from(io::ErrorKind::FileTooLarge)));
+    }
+    Ok(Some(bytes))
+}
+
+/// Removes a file, unless it is gone already.
+pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome.map_err(DiskError::io("remove", path)),
+    }
+}
+
+/// What lies in a directory of casefile's own; nothing if there is none.
+pub(crate) fn list(path: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(DiskError::io("list", path))?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    paths.collect::<io::Result<_>>().map_err(DiskError::io("list", path))
+}
+
 /// A stream with nothing in it.
 pub(crate) fn nothing() -> Result<std::fs::File, DiskError> {
     let path = Path::new("/dev/null");

@@ -75,10 +75,15 @@ impl Store {
         Ok(Shared { store: self.clone(), _lock: lock })
     }
 
-    /// Takes the store for oneself, or says that it is in use.
-    pub fn alone(&self, holder: &Holder) -> Result<Alone, DiskError> {
+    /// Takes the store for oneself, if need be when the others are done with it. Who
+    /// that is, is told once before the wait, if it is known.
+    pub fn alone(
+        &self,
+        holder: &Holder,
+        tell: impl FnOnce(Option<&Holder>),
+    ) -> Result<Alone, DiskError> {
         disk::directory(&self.0)?;
-        let lock = Lock::take(&self.lock(), holder)?;
+        let lock = Lock::wait(&self.lock(), holder, tell)?;
         Ok(Alone { store: self.clone(), _lock: lock })
     }
 

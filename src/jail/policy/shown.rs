@@ -26,6 +26,8 @@ pub enum Giver {
     Workdir(Option<Line>),
     /// `--read` or `--write`.
     Flag(Mode),
+    /// The case that the jail is for.
+    Case,
 }
 
 /// What a jail shows at a path.

@@ -317,6 +317,7 @@ fn of_two_paths_the_deeper_holds_and_of_one_the_later() {
                 Giver::Workdir(_) => "workdir",
                 Giver::Flag(Mode::Read) => "--read",
                 Giver::Flag(Mode::Write) => "--write",
+                Giver::Case => "case",
             };
             (from.to_str().unwrap(), *mode, by)
         });
