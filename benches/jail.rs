@@ -59,6 +59,8 @@ fn plan() -> Plan {
         limits: &limits,
         kept: Vec::new(),
         shown,
+        layered: Vec::new(),
+        program_at: None,
         scratch: None,
     };
     Plan::new(&wanted).unwrap()

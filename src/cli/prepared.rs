@@ -50,6 +50,8 @@ impl Prepared {
             limits: &limits,
             kept: around.given.kept(),
             shown,
+            layered: Vec::new(),
+            program_at: None,
             scratch: scratch.is_some().then(|| home.clone()),
         };
         let plan = Plan::new(&wanted).map_err(Failure::user)?;

@@ -6,7 +6,7 @@
 //! told, what went wrong before the order too.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::prctl;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
@@ -20,7 +20,7 @@ use super::landlock::Spot;
 use super::plan::{Place, Plan, What, furniture};
 use super::policy::{Network, Strength};
 use super::processes::Processes;
-use super::root::{Access, Root, tree};
+use super::root::{Access, Root, Sources, tree};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::stages;
@@ -68,8 +68,8 @@ impl Make {
 pub(super) struct Order {
     pub(super) plan: Plan,
     pub(super) filters: Filters,
-    /// For each place of the plan, whether its tree came along.
-    pub(super) has_source: Vec<bool>,
+    /// For each place of the plan, how many trees came along.
+    pub(super) trees: Vec<usize>,
 }
 
 /// Who makes a blank.
@@ -106,7 +106,7 @@ impl Blank {
         &self,
         order: &Order,
         host: &Channel,
-        sources: &[Option<OwnedFd>],
+        sources: &[Sources],
     ) -> io::Result<()> {
         let along: Vec<_> =
             [host.as_fd()].into_iter().chain(sources.iter().flatten().map(AsFd::as_fd)).collect();
@@ -130,14 +130,14 @@ fn become_blank(make: &Make, by: Maker, cgroup: &Cgroup, orders: &Channel) -> ! 
 }
 
 /// The device files, which only root may mount from outside of the jail.
-fn devices(make: &Make, by: Maker) -> Result<Vec<Option<OwnedFd>>, Fault> {
+fn devices(make: &Make, by: Maker) -> Result<Vec<Sources>, Fault> {
     let opened_here = by.opens_trees && make.strength == Strength::Namespaces;
     let open = |place: &Place| match place.what {
         What::Device if opened_here => open_real(&place.at)
             .and_then(|at| tree(&at, Access::Device))
-            .map(Some)
+            .map(|device| vec![device])
             .at(Stage::Place, format!("opening {}", place.at.display())),
-        _ => Ok(None),
+        _ => Ok(Sources::new()),
     };
     make.own.iter().map(open).collect()
 }
@@ -185,7 +185,7 @@ fn serve(orders: &Channel, prepared: Result<Prepared, Fault>, cgroup: &Cgroup) -
     };
     let mut descriptors = descriptors.into_iter();
     let Some(host) = descriptors.next().map(Channel::of) else { sys::exit_now(1) };
-    let sources = order.has_source.iter().map(|has| has.then(|| descriptors.next()).flatten());
+    let sources = order.trees.iter().map(|count| descriptors.by_ref().take(*count).collect());
     let sources = sources.collect();
     let built = prepared.and_then(|prepared| build(&order, sources, cgroup.means(), prepared));
     match built {
@@ -216,7 +216,7 @@ fn prepare(
     make: &Make,
     who: Who,
     cgroup: &Cgroup,
-    devices: Vec<Option<OwnedFd>>,
+    devices: Vec<Sources>,
 ) -> Result<Prepared, Fault> {
     let end = match make.strength {
         Strength::Namespaces => Signal::SIGKILL,
@@ -249,7 +249,7 @@ fn prepare(
 
 fn build(
     order: &Order,
-    sources: Vec<Option<OwnedFd>>,
+    sources: Vec<Sources>,
     means: Means,
     prepared: Prepared,
 ) -> Result<(stages::Locks, Watch), Fault> {

@@ -20,7 +20,7 @@ use nix::dir::{Dir, Type};
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
-use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
+use nix::sys::stat::{FileStat, Mode, fstat, fstatat, major, minor};
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::Pid;
 
@@ -31,9 +31,29 @@ use super::sys::{self, Died, Fork};
 const PARTS: u64 = 200;
 const PARTS_MAX: u64 = 250;
 
+/// Where what a jail writes adds to the host's disks.
+#[derive(Debug, Default)]
+pub(super) struct Grows {
+    /// Directories of the host that are shown to be written to.
+    pub(super) shown: Vec<OwnedFd>,
+    pub(super) changes: Vec<Changes>,
+}
+
+/// A directory of the host that keeps what changes in a tree of layers. The tree is
+/// never walked, for most of it is not the jail's.
+#[derive(Debug)]
+pub(super) struct Changes {
+    pub(super) dir: OwnedFd,
+    /// The tree.
+    pub(super) seen_as: OwnedFd,
+}
+
 #[derive(Debug)]
 pub(super) struct Growth {
     dirs: Vec<OwnedFd>,
+    /// The trees of layers, as `/proc` names a device. Theirs are numbered as those in
+    /// memory are.
+    layered: Vec<String>,
     limit: Room,
     /// Below so much of what is free, somebody has to add up.
     measure_below: Vec<Room>,
@@ -68,12 +88,19 @@ impl Room {
 }
 
 impl Growth {
-    pub(super) fn new(tops: Vec<OwnedFd>, limit_bytes: u64) -> io::Result<Self> {
+    pub(super) fn new(grows: Grows, limit_bytes: u64) -> io::Result<Self> {
         let limit = Room { bytes: limit_bytes, files: limit_bytes / (1024 * 1024) * FILES_PER_MIB };
-        let dirs = with_mounts_below(tops)?;
+        let mut dirs = with_mounts_below(grows.shown)?;
+        let mut layered = Vec::new();
+        for Changes { dir, seen_as } in grows.changes {
+            let device = fstat(&seen_as)?.st_dev;
+            layered.push(format!("{:02x}:{:02x}", major(device), minor(device)));
+            dirs.push(dir);
+        }
         let measure_below =
             dirs.iter().map(|dir| Ok(Room::free(dir)?.less(limit))).collect::<io::Result<_>>()?;
-        Ok(Self { dirs, limit, measure_below, opened: now(), child: None, parts: 0 })
+        let opened = now();
+        Ok(Self { dirs, layered, limit, measure_below, opened, child: None, parts: 0 })
     }
 
     /// Whether the limit was passed. Starts to add up if that has become possible.
@@ -105,7 +132,7 @@ impl Growth {
                 let mut tally =
                     Tally { since: self.opened, seen: HashSet::new(), bytes: 0, files: 0 };
                 self.dirs.iter().for_each(|dir| tally.walk(dir));
-                tally.nameless();
+                tally.nameless(&self.layered);
                 let part = |of: u64, limit: u64| of.saturating_mul(PARTS) / limit.max(1);
                 let parts =
                     part(tally.bytes, self.limit.bytes).max(part(tally.files, self.limit.files));
@@ -238,7 +265,7 @@ impl Tally {
     /// cannot be looked at (a file that is only mapped, a descriptor on its way
     /// through a socket) counts as if it were all that is gone from the disk:
     /// nobody keeps a file so but to hide it, or for a moment.
-    fn nameless(&mut self) {
+    fn nameless(&mut self, layered: &[String]) {
         let Ok(processes) = Processes::open() else { return };
         for pid in processes.pids().unwrap_or_default() {
             for name in names(&processes, &format!("{pid}/fd")) {
@@ -258,7 +285,7 @@ impl Tally {
                     _ => {}
                 }
             }
-            if maps_removed_files(&processes, pid) {
+            if maps_removed_files(&processes, pid, layered) {
                 self.bytes = u64::MAX;
             }
         }
@@ -281,10 +308,12 @@ fn carries_descriptors(processes: &Processes, pid: Pid, name: &str) -> bool {
 }
 
 /// Whether a process has a file mapped that has no name any more, on a disk.
-fn maps_removed_files(processes: &Processes, pid: Pid) -> bool {
+fn maps_removed_files(processes: &Processes, pid: Pid, layered: &[String]) -> bool {
     processes.text(&format!("{pid}/maps")).lines().any(|line| {
         let mut fields = line.split_ascii_whitespace().skip(3);
-        let on_disk = fields.next().is_some_and(|device| !device.starts_with("00:"));
+        let on_disk = fields.next().is_some_and(|device| {
+            !device.starts_with("00:") || layered.iter().any(|layered| layered == device)
+        });
         on_disk && line.ends_with(" (deleted)")
     })
 }

@@ -16,6 +16,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -54,6 +55,11 @@ impl Found {
         let real = walk(path)?;
         let stat = open_real(&real).and_then(|fd| Ok(fstat(&fd)?)).map_err(NotFound::Io)?;
         Ok(Self { real, device: stat.st_dev, inode: stat.st_ino })
+    }
+
+    /// Whether this is the same file.
+    pub(super) fn is(&self, file: &Metadata) -> bool {
+        (self.device, self.inode) == (file.dev(), file.ino())
     }
 
     /// Opens it for nothing but to be mounted or named in a rule. If its name has

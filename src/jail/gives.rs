@@ -86,6 +86,7 @@ impl Gives {
                  others), or start casefile as their owner."
                     .into(),
             ),
+            Stage::Layers => self.layers(fault.errno),
             Stage::Processes | Stage::CommandProcesses => self.processes(fault.errno),
             Stage::Landlock => Some(self.explain_landlock(fault.errno)),
             Stage::Seccomp => Some(self.seccomp()),
@@ -144,6 +145,38 @@ impl Gives {
             );
         }
         self.is_filtered.then(|| filtered(OR_WITHOUT))
+    }
+
+    /// Why the trees of a repository cannot be laid over each other.
+    fn layers(&self, errno: i32) -> Option<Diagnosis> {
+        match errno {
+            libc::ENODEV => diagnosis(
+                "the kernel, which has no overlayfs",
+                format!("Load it with `modprobe overlay`, {OR_WITHOUT}"),
+            ),
+            libc::EPERM | libc::EACCES => self.rights_in_namespaces(errno).or_else(|| {
+                diagnosis(
+                    format!("the kernel {}, which lets only root mount an overlay", self.kernel),
+                    format!("Boot a kernel of 5.11 or newer, {OR_WITHOUT}"),
+                )
+            }),
+            libc::EOPNOTSUPP => diagnosis(
+                "a filesystem that cannot take changes to others",
+                "Keep casefile's state on ext4, xfs or btrfs, or on a tmpfs of kernel 6.6 or newer."
+                    .into(),
+            ),
+            libc::EUCLEAN => Some(Diagnosis {
+                refused_by: None,
+                way_out: "Open the case again, once nobody else has it open.".into(),
+            }),
+            libc::EINVAL if self.is_root => diagnosis(
+                format!("the kernel {}, or the filesystem of a layer", self.kernel),
+                "Boot a kernel of 5.19 or newer, which can lay what is root's for another user, or \
+                 run casefile as an ordinary user."
+                    .into(),
+            ),
+            _ => None,
+        }
     }
 
     fn processes(&self, errno: i32) -> Option<Diagnosis> {
@@ -273,6 +306,12 @@ mod tests {
             (&ubuntu,     Stage::Root,        libc::EACCES,       "AppArmor",                  "landlock-only"),
             (&root,       Stage::Namespaces,  libc::EPERM,        "the kernel",                "landlock-only"),
             (&good(),     Stage::Namespaces,  libc::EINVAL,       "the kernel",                "built with user namespaces"),
+            (&good(),     Stage::Layers,      libc::ENODEV,       "no overlayfs",              "modprobe overlay"),
+            (&good(),     Stage::Layers,      libc::EPERM,        "only root",                 "5.11"),
+            (&ubuntu,     Stage::Layers,      libc::EACCES,       "AppArmor",                  "landlock-only"),
+            (&good(),     Stage::Layers,      libc::EOPNOTSUPP,   "a filesystem",              "ext4"),
+            (&good(),     Stage::Layers,      libc::EUCLEAN,      "",                          "nobody else has it open"),
+            (&root,       Stage::Layers,      libc::EINVAL,       "or the filesystem",         "5.19"),
             (&masked,     Stage::Processes,   libc::EPERM,        "`/proc/sys` is covered",    "systempaths=unconfined"),
             (&off,        Stage::Landlock,    libc::EOPNOTSUPP,   "switched off",              "lsm="),
             (&old,        Stage::Landlock,    libc::ENOSYS,       "has no Landlock",           "5.13"),

@@ -28,7 +28,7 @@ use super::zygote;
 /// one that needs longer is broken.
 const OPEN_MAX: Duration = Duration::from_secs(20);
 
-const THIS_PROGRAM: &str = "/proc/self/exe";
+pub(super) const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// The small process from which jails are forked.
 #[derive(Debug)]

@@ -26,12 +26,14 @@ use super::sys;
 pub(super) const ABI_WITH_SCOPES: u32 = 6;
 
 /// What one open place may be used for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Use {
     /// Read it, list it, run what is in it.
     Read,
     /// All of that, and change it, on the host. Devices cannot be made in it.
     Write,
+    /// The same, by a mount that keeps what changes in this directory of the host.
+    Changes { of: OwnedFd },
     /// The same, in memory that goes with the jail.
     Scratch,
     /// Read, write and ask it things: a device or a terminal.
@@ -70,7 +72,7 @@ fn make(spots: &[Spot], network: Network, abi: ABI) -> io::Result<RulesetCreated
     }
     let mut created = ruleset.create().map_err(io::Error::other)?;
     for spot in spots {
-        let rights = rights(spot.usage, abi, spot.fd.as_fd())?;
+        let rights = rights(&spot.usage, abi, spot.fd.as_fd())?;
         created = created.add_rule(PathBeneath::new(&spot.fd, rights)).map_err(io::Error::other)?;
     }
     Ok(created)
@@ -99,10 +101,10 @@ pub(super) fn step_below() -> io::Result<()> {
     }
 }
 
-fn rights(usage: Use, abi: ABI, fd: BorrowedFd<'_>) -> io::Result<BitFlags<AccessFs>> {
+fn rights(usage: &Use, abi: ABI, fd: BorrowedFd<'_>) -> io::Result<BitFlags<AccessFs>> {
     let rights = match usage {
         Use::Read => AccessFs::from_read(abi),
-        Use::Write | Use::Scratch => {
+        Use::Write | Use::Changes { .. } | Use::Scratch => {
             AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock)
         }
         Use::Device => {

@@ -35,6 +35,7 @@ mod host;
 mod identity;
 mod landlock;
 mod network;
+mod overlay;
 pub mod plan;
 pub mod policy;
 mod processes;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::found::{Found, NotFound};
+use super::host::THIS_PROGRAM;
 use super::policy::{Mode, Mount, Network, Shown, Strength};
 use crate::config::limits::{Limit, Limits};
 use crate::hint::Hint;
@@ -53,6 +54,14 @@ pub enum What {
     Show {
         from: Found,
         write: bool,
+    },
+    /// Directories of the host laid over each other, and changed on top of them.
+    Layered {
+        /// The topmost first. Never changed.
+        below: Vec<Found>,
+        /// Holds `upper`, where the changes are, and `work`.
+        changes: Found,
+        durable: bool,
     },
     /// A directory in memory.
     Scratch,
@@ -110,6 +119,22 @@ fn devices() -> Vec<Place> {
         .into()
 }
 
+/// A tree that is made of several and may be changed.
+#[derive(Clone, Debug)]
+pub struct Layered {
+    /// Where, in the jail. Nothing else can be shown in it.
+    pub at: PathBuf,
+    /// Directories of the host, each laid over the next. They stay as they are, and
+    /// must do so for as long as the jail is there.
+    pub below: Vec<PathBuf>,
+    /// A directory of the host with two in it: `upper` takes what changes, and `work`
+    /// belongs to the kernel. One jail at a time; `work` is empty at first and has to
+    /// be emptied before the next.
+    pub changes: PathBuf,
+    /// Whether the end of the jail waits until the disk has it all.
+    pub durable: bool,
+}
+
 /// What a jail is wanted for, by policy and by its caller.
 #[derive(Debug)]
 pub struct Wanted<'a> {
@@ -124,6 +149,10 @@ pub struct Wanted<'a> {
     /// In the order in which they are laid down; of two at one place the later
     /// holds.
     pub shown: Vec<Shown>,
+    /// Trees to change, after all that is shown.
+    pub layered: Vec<Layered>,
+    /// Where the jail has this very program.
+    pub program_at: Option<PathBuf>,
     /// A directory of the host that serves as home and for temporary files, where
     /// a jail has no memory of its own for them.
     pub scratch: Option<PathBuf>,
@@ -145,6 +174,10 @@ pub enum PlanError {
     Kernel { from: PathBuf, mount: PathBuf },
     #[error("cannot show `{}` at `{}`: without namespaces everything is at its own place", from.display(), to.display())]
     Elsewhere { from: PathBuf, to: PathBuf },
+    #[error("cannot lay `{}` in layers: without namespaces a jail has no mounts of its own", at.display())]
+    Layered { at: PathBuf },
+    #[error("cannot show `{}`, the program that runs: it was removed or replaced since", program.display())]
+    Replaced { program: PathBuf },
 }
 
 impl Hint for PlanError {
@@ -161,6 +194,10 @@ impl Hint for PlanError {
             Self::Taken { .. } => "Show it at a place of its own, such as `/mnt/NAME`.",
             Self::Kept { .. } => "Show the directories that are needed, one by one.",
             Self::Kernel { .. } => "Name the directories below it that are needed.",
+            Self::Layered { .. } => {
+                "Give it a copy to write to, or choose a policy with namespaces."
+            }
+            Self::Replaced { .. } => "Start casefile again.",
             Self::Elsewhere { .. } => "Leave out `:TO`, or choose a policy with namespaces.",
         };
         Some(text.into())
@@ -170,7 +207,7 @@ impl Hint for PlanError {
 impl Plan {
     /// Decides what the jail will be. Looks at the host, and changes nothing.
     pub fn new(wanted: &Wanted<'_>) -> Result<Self, PlanError> {
-        let Wanted { strength, network, local_sockets, limits, kept, shown, scratch } = wanted;
+        let Wanted { strength, network, local_sockets, limits, kept, shown, .. } = wanted;
         let mut shows: Vec<Place> = Vec::new();
         for shown in shown {
             let place = match shown.optional {
@@ -182,8 +219,17 @@ impl Plan {
                 shows.push(place);
             }
         }
-        if let Some(dir) = scratch {
+        if let Some(at) = &wanted.program_at {
+            let from = this_program()?;
+            shows.push(Place::new(at, What::Show { from, write: false }));
+        }
+        if let Some(dir) = &wanted.scratch {
             shows.push(Place::new(dir, What::Show { from: find(dir)?, write: true }));
+        }
+        for layered in &wanted.layered {
+            let place = layer(layered, *strength)?;
+            shows.retain(|earlier| earlier.at != place.at);
+            shows.push(place);
         }
         let mut own = match strength {
             Strength::Namespaces => furniture(),
@@ -214,7 +260,8 @@ impl Plan {
     pub fn shows(&self, path: &Path) -> bool {
         self.places
             .iter()
-            .any(|place| matches!(&place.what, What::Show { .. }) && path.starts_with(&place.at))
+            .filter(|place| matches!(&place.what, What::Show { .. } | What::Layered { .. }))
+            .any(|place| path.starts_with(&place.at))
     }
 }
 
@@ -253,6 +300,30 @@ fn check(mount: &Mount, strength: Strength, kept: &[PathBuf]) -> Result<Place, P
         return Err(PlanError::Kept { from, kept: kept.clone() });
     }
     Ok(Place::new(to, What::Show { from: found, write: mode == Mode::Write }))
+}
+
+/// What casefile keeps is not in the way here: it is casefile that keeps changes.
+fn layer(wanted: &Layered, strength: Strength) -> Result<Place, PlanError> {
+    let Layered { at, below, changes, durable } = wanted;
+    if strength == Strength::Landlock {
+        return Err(PlanError::Layered { at: at.clone() });
+    }
+    let below = below.iter().map(|dir| find(dir)).collect::<Result<_, _>>()?;
+    let what = What::Layered { below, changes: find(changes)?, durable: *durable };
+    Ok(Place::new(at, what))
+}
+
+/// The file that this process was started from, if its name still leads to it. The
+/// process itself can reach it without, but a jail cannot.
+#[expect(clippy::disallowed_methods, reason = "the program's own file, on the host")]
+fn this_program() -> Result<Found, PlanError> {
+    let missing = |source| PlanError::Missing { from: THIS_PROGRAM.into(), source };
+    let program = Path::new(THIS_PROGRAM).read_link().map_err(missing)?;
+    let runs = Path::new(THIS_PROGRAM).metadata().map_err(missing)?;
+    match Found::look(&program) {
+        Ok(found) if found.is(&runs) => Ok(found),
+        _ => Err(PlanError::Replaced { program }),
+    }
 }
 
 /// Whether one of the two directories lies in the other. What is not there yet

@@ -16,15 +16,16 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{chdir, fchdir, pivot_root, symlinkat};
 
-use super::found::open_real;
+use super::found::{Found, open_real};
 use super::landlock::{Spot, Use};
+use super::overlay::{Trees, Workshop};
 use super::plan::{Place, Plan, What};
 use super::stage::{At, Fault, Stage};
 use super::sys;
 
 const RDONLY: u64 = 1;
-const NOSUID: u64 = 2;
-const NODEV: u64 = 4;
+pub(super) const NOSUID: u64 = 2;
+pub(super) const NODEV: u64 = 4;
 const NOEXEC: u64 = 8;
 
 /// The root holds directories, links and a few small files.
@@ -54,9 +55,9 @@ impl Root {
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
             .at(stage, "cutting the mounts loose from the host's")?;
         let options = [
-            (c"size", ROOT_SIZE.into()),
-            (c"nr_inodes", ROOT_INODES.into()),
-            (c"mode", "0755".into()),
+            (c"size", Some(ROOT_SIZE.into())),
+            (c"nr_inodes", Some(ROOT_INODES.into())),
+            (c"mode", Some("0755".into())),
         ];
         let fd = sys::new_filesystem(c"tmpfs", &options, NOSUID | NODEV)
             .at(stage, "making a filesystem")?;
@@ -65,23 +66,42 @@ impl Root {
         Ok(Self { fd, own, scratch_mib, parents: HashMap::new() })
     }
 
-    /// Puts things in their places. `sources` holds what was opened beforehand.
+    /// Puts things in their places. `sources` holds what was opened beforehand: for
+    /// each place all the trees that it is made of, or none.
     pub(super) fn furnish(
         &mut self,
         places: &[Place],
-        sources: Vec<Option<OwnedFd>>,
+        sources: Vec<Sources>,
     ) -> Result<Vec<Spot>, Fault> {
         let mut spots = Vec::new();
-        for (place, source) in places.iter().zip(sources) {
-            let found = self.put(place, source).map_err(|error| {
+        let mut workshop = None;
+        for (place, sources) in places.iter().zip(sources) {
+            let put_wrong = |error: &io::Error| {
                 let stage = match place.what {
                     What::Processes => Stage::Processes,
                     _ => Stage::Place,
                 };
-                Fault::new(stage, &error, format!("putting {} in place", describe(place)))
-            })?;
-            spots.extend(found);
+                Fault::new(stage, error, format!("putting {} in place", describe(place)))
+            };
+            if let What::Layered { below, changes, durable } = &place.what {
+                let trees = match Trees::of(sources, *durable) {
+                    Some(trees) => trees,
+                    None => open_layers(below, changes, *durable)?,
+                };
+                let workshop = match &mut workshop {
+                    Some(open) => open,
+                    none => none.insert(Workshop::open(&self.fd)?),
+                };
+                let mount = workshop.lay(&trees, &describe(place))?;
+                self.attach(mount.as_fd(), &place.at, true).map_err(|error| put_wrong(&error))?;
+                let usage = Use::Changes { of: trees.changes };
+                spots.push(Spot { fd: mount, usage });
+                continue;
+            }
+            let source = sources.into_iter().next();
+            spots.extend(self.put(place, source).map_err(|error| put_wrong(&error))?);
         }
+        workshop.map_or(Ok(()), Workshop::close)?;
         Ok(spots)
     }
 
@@ -112,9 +132,9 @@ impl Root {
             }
             What::Terminals => {
                 let options = [
-                    (c"ptmxmode", "0666".into()),
-                    (c"mode", "0620".into()),
-                    (c"max", TERMINALS_MAX.into()),
+                    (c"ptmxmode", Some("0666".into())),
+                    (c"mode", Some("0620".into())),
+                    (c"max", Some(TERMINALS_MAX.into())),
                 ];
                 let mount = sys::new_filesystem(c"devpts", &options, NOSUID | NOEXEC)?;
                 self.attach(mount.as_fd(), &place.at, true)?;
@@ -138,15 +158,17 @@ impl Root {
                 self.attach(tree.as_fd(), &place.at, is_dir)?;
                 Ok(write.then_some(Spot { fd: tree, usage: Use::Write }))
             }
+            // Made of more than one tree, and dealt with where those are.
+            What::Layered { .. } => Err(Errno::EINVAL.into()),
         }
     }
 
     fn scratch(&mut self, at: &Path) -> io::Result<Spot> {
         let mode = if at == Path::new(super::plan::HOME) { "0700" } else { "1777" };
         let options = [
-            (c"size", format!("{}m", self.scratch_mib)),
-            (c"nr_inodes", (self.scratch_mib * INODES_PER_MIB).to_string()),
-            (c"mode", mode.into()),
+            (c"size", Some(format!("{}m", self.scratch_mib))),
+            (c"nr_inodes", Some((self.scratch_mib * INODES_PER_MIB).to_string())),
+            (c"mode", Some(mode.into())),
         ];
         let mount = sys::new_filesystem(c"tmpfs", &options, NOSUID | NODEV)?;
         self.attach(mount.as_fd(), at, true)?;
@@ -238,6 +260,22 @@ pub(super) enum Access {
     Device,
 }
 
+/// The trees that one place is made of.
+pub(super) type Sources = Vec<OwnedFd>;
+
+/// Opens the layers of a place in the jail's own namespaces.
+fn open_layers(below: &[Found], changes: &Found, durable: bool) -> Result<Trees, Fault> {
+    let open = |found: &Found, access| {
+        let opened = found.open().and_then(|at| tree(&at, access));
+        opened.at(Stage::Layers, format!("opening {}", found.real.display()))
+    };
+    Ok(Trees {
+        changes: open(changes, Access::Write)?,
+        below: below.iter().map(|found| open(found, Access::Read)).collect::<Result<_, _>>()?,
+        durable,
+    })
+}
+
 /// A tree of the host, cut loose from it and held to its use. Whoever calls this
 /// must be able to mount: the jail in its own namespaces, or root beforehand.
 pub(super) fn tree(of: &OwnedFd, access: Access) -> io::Result<OwnedFd> {
@@ -279,6 +317,7 @@ pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
             What::Show { from, write: true } => (from.open(), Use::Write),
             What::Show { from, write: false } => (from.open(), Use::Read),
             What::Device => (open_real(&place.at), Use::Device),
+            What::Layered { .. } => (Err(Errno::EOPNOTSUPP.into()), Use::Read),
             // The rest is furniture, for which such a jail has no room.
             _ => continue,
         };

@@ -30,13 +30,14 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
+use super::disk::{Changes, Grows};
 use super::identity::{self, Who};
 use super::landlock::{self, ABI_WITH_SCOPES, Spot, Use};
 use super::network;
 use super::plan::{HOSTNAME, Plan};
 use super::policy::{Network, Strength};
 use super::processes::Processes;
-use super::root::{self, Root};
+use super::root::{self, Root, Sources};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Capabilities};
@@ -55,8 +56,8 @@ pub(super) struct Locks {
     /// How much processor time each process of a program may use. The program takes
     /// this on itself: the first process, which may be resident, does not have it.
     pub(super) cpu_s: u64,
-    /// The directories of the host that it may write to.
-    pub(super) grows: Vec<OwnedFd>,
+    /// Where what it writes adds to the host's disks.
+    pub(super) grows: Grows,
     /// What a first process looks at before it says that nothing happened.
     pub(super) counters: Vec<Counter>,
     /// A `/proc` in which a first process can make itself the one to be killed.
@@ -84,7 +85,7 @@ pub(super) fn settle(who: Who) -> Result<(), Fault> {
 pub(super) fn build(
     plan: &Plan,
     begun: Option<(Root, Vec<Spot>)>,
-    sources: Vec<Option<OwnedFd>>,
+    sources: Vec<Sources>,
     filters: Filters,
     counted: bool,
 ) -> Result<Locks, Fault> {
@@ -110,8 +111,14 @@ pub(super) fn build(
         (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
     };
     let rules = landlock::rules(&spots, plan.network, least)?;
-    let grows = spots.into_iter().filter(|spot| spot.usage == Use::Write).map(|spot| spot.fd);
-    let grows = grows.collect();
+    let mut grows = Grows::default();
+    for Spot { fd, usage } in spots {
+        match usage {
+            Use::Write => grows.shown.push(fd),
+            Use::Changes { of } => grows.changes.push(Changes { dir: of, seen_as: fd }),
+            Use::Read | Use::Scratch | Use::Device => {}
+        }
+    }
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
     let (left, keep) = match plan.strength {
         Strength::Namespaces => (Capabilities::ALL, WARDEN),

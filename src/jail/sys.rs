@@ -288,31 +288,30 @@ fn mount_setattr(mount: BorrowedFd<'_>, attr: MountAttr, below: bool) -> io::Res
     .map(drop)
 }
 
-/// A new filesystem of `kind`, as a mount that no path names yet.
+/// A new filesystem of `kind`, as a mount that no path names yet. An option without
+/// a value is a switch.
 pub(super) fn new_filesystem(
     kind: &CStr,
-    options: &[(&CStr, String)],
+    options: &[(&CStr, Option<String>)],
     attrs: u64,
 ) -> io::Result<OwnedFd> {
     const FSOPEN_CLOEXEC: libc::c_uint = 1;
     const FSMOUNT_CLOEXEC: libc::c_uint = 1;
+    const FSCONFIG_SET_FLAG: libc::c_uint = 0;
     const FSCONFIG_SET_STRING: libc::c_uint = 1;
     const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
     // SAFETY: `kind` ends with NUL.
     let context = owned(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) })?;
     let context_fd = context.as_raw_fd();
     for (key, value) in options {
-        let value = CString::new(value.as_str())?;
-        // SAFETY: both strings end with NUL and outlive the call.
+        let value = value.as_deref().map(CString::new).transpose()?;
+        let (command, value) = match &value {
+            Some(value) => (FSCONFIG_SET_STRING, value.as_ptr()),
+            None => (FSCONFIG_SET_FLAG, std::ptr::null()),
+        };
+        // SAFETY: both strings end with NUL and outlive the call; a switch has none.
         answer(unsafe {
-            libc::syscall(
-                libc::SYS_fsconfig,
-                context_fd,
-                FSCONFIG_SET_STRING,
-                key.as_ptr(),
-                value.as_ptr(),
-                0,
-            )
+            libc::syscall(libc::SYS_fsconfig, context_fd, command, key.as_ptr(), value, 0)
         })?;
     }
     // SAFETY: this command takes no pointers.

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::uio::pread;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
-use super::disk::Growth;
+use super::disk::{Grows, Growth};
 use super::processes::{Process, Processes};
 use super::sys::Died;
 use super::wire::{Means, Passed, PassedLimit, Status};
@@ -77,7 +77,7 @@ impl Watch {
         limits: &Limits,
         means: Means,
         counters: Vec<Counter>,
-        grows: Vec<OwnedFd>,
+        grows: Grows,
     ) -> io::Result<Self> {
         let disk_bytes = limits.get(Limit::Disk).saturating_mul(MIB);
         Ok(Self {

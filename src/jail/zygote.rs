@@ -24,7 +24,7 @@ use super::host::readable;
 use super::identity::{OwnerMaps, Who};
 use super::plan::{Plan, What};
 use super::policy::Strength;
-use super::root::{Access, tree};
+use super::root::{Access, Sources, tree};
 use super::seccomp::{Filters, Kind};
 use super::stage::{At, Fault, Stage};
 use super::sys;
@@ -144,8 +144,8 @@ impl Zygote {
         let counted = blank.cgroup.means() != Means::RlimitsAndWatch;
         let local_sockets = plan.local_sockets;
         let kind = Kind { network: plan.network, strength: plan.strength, counted, local_sockets };
-        let has_source = sources.iter().map(Option::is_some).collect();
-        let order = Order { plan: plan.clone(), filters: self.filters(kind), has_source };
+        let trees = sources.iter().map(Sources::len).collect();
+        let order = Order { plan: plan.clone(), filters: self.filters(kind), trees };
         blank.order(&order, host, &sources).at(Stage::Zygote, "giving the order")
     }
 
@@ -165,26 +165,41 @@ impl Zygote {
     /// The trees of the host that the plan shows, opened with root's rights and
     /// held to their use before those rights go. An ordinary user has no such
     /// rights to use: the jail opens them in its own namespaces.
-    fn sources(&mut self, plan: &Plan) -> Result<Vec<Option<OwnedFd>>, Fault> {
+    fn sources(&mut self, plan: &Plan) -> Result<Vec<Sources>, Fault> {
         if plan.strength == Strength::Landlock || !self.opens_trees {
-            return Ok(plan.places.iter().map(|_| None).collect());
+            return Ok(plan.places.iter().map(|_| Sources::new()).collect());
         }
+        let opening = |from: &Found| format!("opening {}", from.real.display());
         let mut sources = Vec::with_capacity(plan.places.len());
         for place in &plan.places {
-            let opened = match &place.what {
+            sources.push(match &place.what {
                 What::Show { from, write } => {
                     let access = if *write { Access::Write } else { Access::Read };
-                    self.source(from, access)
-                        .at(Stage::Place, format!("opening {}", from.real.display()))?
+                    vec![self.source(from, access).at(Stage::Place, opening(from))?]
                 }
-                _ => None,
-            };
-            sources.push(opened);
+                What::Layered { below, changes, .. } => [(changes, Access::Write)]
+                    .into_iter()
+                    .chain(below.iter().map(|found| (found, Access::Read)))
+                    .map(|(from, access)| self.layer(from, access).at(Stage::Place, opening(from)))
+                    .collect::<Result<_, _>>()?,
+                _ => Sources::new(),
+            });
         }
         Ok(sources)
     }
 
-    fn source(&mut self, from: &Found, access: Access) -> io::Result<Option<OwnedFd>> {
+    /// A layer, which is of no use with owners that the jail has no name for: it
+    /// could not be changed, not even above.
+    fn layer(&mut self, from: &Found, access: Access) -> io::Result<OwnedFd> {
+        let found = from.open()?;
+        let opened = tree(&found, access)?;
+        let owner = fstat(&found)?;
+        let map = self.maps.for_owner(self.who, owner.st_uid, owner.st_gid)?;
+        sys::map_owners(opened.as_fd(), map)?;
+        Ok(opened)
+    }
+
+    fn source(&mut self, from: &Found, access: Access) -> io::Result<OwnedFd> {
         let found = from.open()?;
         let opened = tree(&found, access)?;
         let owner = fstat(&found)?;
@@ -192,15 +207,15 @@ impl Zygote {
         // that cannot do this then does not matter.
         let everybody = owner.st_mode & 0o005 == 0o005 && owner.st_uid == 0;
         if access == Access::Read && everybody && is_of_the_system(&from.real) {
-            return Ok(Some(opened));
+            return Ok(opened);
         }
         let map = self.maps.for_owner(self.who, owner.st_uid, owner.st_gid)?;
         match sys::map_owners(opened.as_fd(), map) {
             // A filesystem that cannot do it shows what anybody may read.
             Err(error) if access == Access::Read && error.raw_os_error() == Some(libc::EINVAL) => {
-                Ok(Some(opened))
+                Ok(opened)
             }
-            mapped => mapped.map(|()| Some(opened)),
+            mapped => mapped.map(|()| opened),
         }
     }
 

@@ -78,6 +78,8 @@ impl Ground {
             limits: &limits,
             kept: Vec::new(),
             shown: vec![place("case", Mode::Write), place("shown", Mode::Read)],
+            layered: Vec::new(),
+            program_at: None,
             scratch: (strength == Strength::Landlock).then(|| dir.path().join("scratch")),
         };
         let program = std::env::var_os(PROGRAM).map_or_else(|| binary().into(), PathBuf::from);

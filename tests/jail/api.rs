@@ -108,6 +108,8 @@ fn plan(change: impl Fn(&mut Limits)) -> Plan {
         limits: &limits,
         kept: Vec::new(),
         shown,
+        layered: Vec::new(),
+        program_at: None,
         scratch: None,
     };
     Plan::new(&wanted).unwrap()

@@ -21,6 +21,7 @@ mod clean;
 mod daemons;
 mod death;
 mod ground;
+mod layered;
 mod limits;
 mod part;
 mod shown;
@@ -63,6 +64,7 @@ fn trials() -> Vec<Trial> {
         shown::TESTS,
         clean::TESTS,
         api::TESTS,
+        layered::TESTS,
         death::TESTS,
     ];
     let mut trials = Vec::new();

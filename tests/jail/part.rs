@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::ExitCode;
 use std::ptr;
 use std::thread;
@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{self, SigHandler, Signal};
 use nix::unistd::{ForkResult, fork, setsid};
 
-use crate::api;
+use crate::{api, layered};
 
 /// The name under which this program is started to play a part.
 pub(crate) const NAME: &str = "part";
@@ -83,6 +83,25 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
             }
             rest()
         }
+        ["mapped", dir] => {
+            let path = format!("{dir}/mapped");
+            let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+            file.set_len(500 * MIB as u64).unwrap();
+            // SAFETY: nobody else has it, and it is as long as that.
+            let memory = unsafe {
+                let (all, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+                libc::mmap(ptr::null_mut(), 500 * MIB, all, shared, file.as_raw_fd(), 0)
+            };
+            assert_ne!(memory, libc::MAP_FAILED);
+            fs::remove_file(path).unwrap();
+            drop(file);
+            for count in 0..500 {
+                // SAFETY: within what was mapped.
+                unsafe { ptr::write_bytes(memory.cast::<u8>().add(count * MIB), 1, MIB) };
+                thread::sleep(Duration::from_millis(5));
+            }
+            rest()
+        }
         ["deep", dir, levels] => {
             std::env::set_current_dir(dir).unwrap();
             for _ in 0..number(levels) {
@@ -95,6 +114,13 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
                 thread::sleep(Duration::from_millis(1));
             }
             rest()
+        }
+        ["xattr", path, name, value] => {
+            let flags = rustix::fs::XattrFlags::empty();
+            match rustix::fs::lsetxattr(*path, *name, value.as_bytes(), flags) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::from(3),
+            }
         }
         ["spin", processes] => {
             many(number(processes), || spin());
@@ -169,6 +195,7 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
             ExitCode::SUCCESS
         }
         ["api", rest @ ..] => api::play(rest),
+        ["layered", rest @ ..] => layered::play(rest),
         _ => panic!("no such part: {words:?}"),
     }
 }
