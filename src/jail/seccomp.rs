@@ -5,7 +5,8 @@
 //! * the **list**, once per jail: a call that is not named here fails with
 //!   EPERM, and some may be made with certain arguments only. Calls that programs
 //!   know how to do without fail with ENOSYS, so that they fall back instead of
-//!   giving up;
+//!   giving up. So does `fallocate`, as on a filesystem that lacks it: it takes all
+//!   of a disk in one call, before anybody can look at how much is gone;
 //! * the **command's**, per command: takes away the few calls that the warden
 //!   needs to start it.
 //!
@@ -50,6 +51,7 @@ impl Filters {
         let absent = ABSENT.iter().copied().chain(NEWER_THAN_THE_LIST);
         let calls: Vec<_> = absent
             .map(|call| (call, Verdict::Refuse(libc::ENOSYS)))
+            .chain([(libc::SYS_fallocate, Verdict::Refuse(libc::EOPNOTSUPP))])
             // Of two verdicts on one call the later holds.
             .chain(allowed(kind))
             .collect();
@@ -252,6 +254,10 @@ const IOCTLS_REFUSED: &[u32] = &[
     0x541c, // TIOCLINUX
     // For another discipline of a line, for which the kernel would load a module.
     0x5423, // TIOCSETD
+    // For room on the disk without writing to it, as by fallocate.
+    0x4030_5828, // FS_IOC_RESVSP
+    0x4030_582a, // FS_IOC_RESVSP64
+    0x4030_5839, // FS_IOC_ZERO_RANGE
 ];
 const F_SETLEASE: u32 = 1024;
 const F_NOTIFY: u32 = 1026;

@@ -20,7 +20,7 @@ pub(super) const FILES: &[i64] = &[
     libc::SYS_readv, libc::SYS_writev, libc::SYS_preadv, libc::SYS_pwritev, libc::SYS_preadv2,
     libc::SYS_pwritev2, libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_dup, libc::SYS_dup3,
     libc::SYS_flock, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync_file_range,
-    libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fallocate, libc::SYS_fadvise64,
+    libc::SYS_truncate, libc::SYS_ftruncate, libc::SYS_fadvise64,
     libc::SYS_readahead, libc::SYS_getdents64, libc::SYS_getcwd, libc::SYS_chdir, libc::SYS_fchdir,
     libc::SYS_renameat, libc::SYS_mkdirat, libc::SYS_unlinkat, libc::SYS_linkat,
     libc::SYS_symlinkat, libc::SYS_readlinkat, libc::SYS_umask, libc::SYS_statfs, libc::SYS_fstatfs,
