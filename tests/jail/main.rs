@@ -21,8 +21,11 @@ mod clean;
 mod daemons;
 mod death;
 mod ground;
+mod hidden;
+mod hiding;
 mod limits;
 mod part;
+mod races;
 mod shown;
 mod streams;
 mod terminal;
@@ -59,8 +62,10 @@ fn trials() -> Vec<Trial> {
         streams::TESTS,
         terminal::TESTS,
         limits::TESTS,
+        hidden::TESTS,
         daemons::TESTS,
         shown::TESTS,
+        races::TESTS,
         clean::TESTS,
         api::TESTS,
         death::TESTS,
