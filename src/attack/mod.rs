@@ -116,6 +116,8 @@ pub struct Arena<'a> {
     pub jail: &'a Jail,
     pub strength: Strength,
     pub network: Network,
+    /// Whether it can have sockets with a name.
+    pub local_sockets: bool,
     pub env: Vec<Vec<u8>>,
     pub cwd: Vec<u8>,
 }
@@ -155,7 +157,7 @@ fn carry_out_one(
     let inside = try_inside(fixture, arena, &words)?;
     let seen_inside = has_trace(fixture, attempt, &before);
 
-    let meant = attempt.meant_in(arena.strength, arena.network);
+    let meant = attempt.meant_in(arena.strength, arena.network, arena.local_sockets);
     let live = liveness(attempt, &outside, seen_outside);
     let (verdict, why) = judge(meant, live, &inside, seen_inside);
     Ok(Row { attempt, outside, inside, verdict, why })

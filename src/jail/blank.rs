@@ -26,7 +26,7 @@ use super::stage::{At, Fault, Stage};
 use super::stages;
 use super::sys::{self, Fork};
 use super::warden;
-use super::watch::{Counter, Watch};
+use super::watch::{Counter, Held, Watch};
 use super::wire::{Channel, FromWarden, Means, Received};
 use crate::config::limits::{Limit, Limits};
 
@@ -259,7 +259,10 @@ fn build(
     let mut locks = stages::build(plan, begun, sources, filters.clone(), counted)?;
     let copies = counters.iter().map(Counter::try_clone).collect::<io::Result<_>>();
     locks.counters = copies.at(Stage::Cgroup, "opening its counters")?;
-    let grows = std::mem::take(&mut locks.grows);
-    let watch = Watch::new(&plan.limits, means, counters, grows);
+    let held = Held {
+        grows: std::mem::take(&mut locks.grows),
+        scratch: std::mem::take(&mut locks.scratch),
+    };
+    let watch = Watch::new(&plan.limits, means, counters, held);
     Ok((locks, watch.at(Stage::Limits, "starting the watch")?))
 }

@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::unistd::{getpid, getppid};
+use nix::unistd::{Pid, getpid, getppid};
 
 use super::plan::Plan;
 use super::stage::{At, Fault, Stage};
@@ -37,6 +37,16 @@ pub(super) struct Maker {
     count: u64,
     /// Made, when, and perhaps still in use.
     made: Vec<(PathBuf, Instant)>,
+    /// What was done to make room, to be undone.
+    moved: Option<Moved>,
+}
+
+/// Who was moved down from a group that was delegated, and where to.
+#[derive(Debug)]
+struct Moved {
+    group: PathBuf,
+    down_to: PathBuf,
+    pids: [Pid; 2],
 }
 
 /// The cgroup of one jail.
@@ -51,12 +61,12 @@ pub(super) struct Cgroup {
 impl Maker {
     /// Looks where cgroups can be made, and clears up after those who died.
     pub(super) fn find() -> Self {
-        let (means, parents) = find_v2()
-            .map(|parent| (Means::CgroupV2, vec![parent]))
-            .or_else(|| find_v1().map(|parents| (Means::CgroupV1, parents)))
-            .unwrap_or((Means::RlimitsAndWatch, Vec::new()));
+        let (means, parents, moved) = find_v2()
+            .map(|(parent, moved)| (Means::CgroupV2, vec![parent], moved))
+            .or_else(|| find_v1().map(|parents| (Means::CgroupV1, parents, None)))
+            .unwrap_or((Means::RlimitsAndWatch, Vec::new(), None));
         parents.iter().for_each(|parent| clear(parent));
-        Self { means, parents, count: 0, made: Vec::new() }
+        Self { means, parents, count: 0, made: Vec::new(), moved }
     }
 
     /// Makes the cgroup of a jail to be, without limits and empty.
@@ -92,6 +102,25 @@ impl Maker {
                 }
         });
         self.made.is_empty()
+    }
+
+    /// Leaves a group that was delegated as it was found: with room for processes,
+    /// which version 2 takes away where there are groups with limits.
+    pub(super) fn give_back(&mut self) {
+        if let Some(moved) = self.moved.take() {
+            moved.undo();
+        }
+    }
+}
+
+impl Moved {
+    fn undo(&self) {
+        let _ = fs::write(self.group.join("cgroup.subtree_control"), "-memory -pids");
+        // The number of a host that is dead may be somebody else's by now.
+        for pid in self.pids.into_iter().filter(|pid| [getpid(), getppid()].contains(pid)) {
+            let _ = fs::write(self.group.join("cgroup.procs"), pid.to_string());
+        }
+        let _ = fs::remove_dir(&self.down_to);
     }
 }
 
@@ -160,15 +189,20 @@ fn limit(dir: &Path, plan: &Plan) -> io::Result<()> {
     Ok(())
 }
 
-/// A directory of version 2 in which children with limits can be made.
-fn find_v2() -> Option<PathBuf> {
+/// A directory of version 2 in which children with limits can be made, and who had
+/// to move for it.
+fn find_v2() -> Option<(PathBuf, Option<Moved>)> {
     let top = mounts().into_iter().find(|mount| mount.kind == "cgroup2")?;
     let own = top.at.join(own_paths().into_iter().find(|(names, _)| names.is_empty())?.1);
-    if has_both(&own.join("cgroup.controllers")) && is_only_ours(&own) && delegate(&own).is_ok() {
-        return Some(own);
+    if has_both(&own.join("cgroup.controllers"))
+        && is_only_ours(&own)
+        && let Ok(moved) = delegate(&own)
+    {
+        return Some((own, Some(moved)));
     }
     // At the top there may be processes beside groups, so root can use it as it is.
-    (has_both(&top.at.join("cgroup.subtree_control")) && may_make(&top.at)).then_some(top.at)
+    let can = has_both(&top.at.join("cgroup.subtree_control")) && may_make(&top.at);
+    can.then_some((top.at, None))
 }
 
 fn has_both(list: &Path) -> bool {
@@ -185,20 +219,22 @@ fn is_only_ours(dir: &Path) -> bool {
 
 /// Makes room for children with limits: version 2 wants no process beside them,
 /// so casefile itself moves one down.
-fn delegate(dir: &Path) -> io::Result<()> {
-    let host = dir.join(format!("{PREFIX}{}-host", getpid()));
-    fs::create_dir(&host)?;
-    let moved = [getppid(), getpid()]
+fn delegate(dir: &Path) -> io::Result<Moved> {
+    let down_to = dir.join(format!("{PREFIX}{}-host", getpid()));
+    fs::create_dir(&down_to)?;
+    let moved = Moved { group: dir.into(), down_to, pids: [getppid(), getpid()] };
+    let (pids, down_to) = (moved.pids, &moved.down_to);
+    let done = pids
         .iter()
-        .try_for_each(|pid| fs::write(host.join("cgroup.procs"), pid.to_string()))
+        .try_for_each(|pid| fs::write(down_to.join("cgroup.procs"), pid.to_string()))
         .and_then(|()| fs::write(dir.join("cgroup.subtree_control"), "+memory +pids"));
-    if moved.is_err() {
-        for pid in [getppid(), getpid()] {
-            let _ = fs::write(dir.join("cgroup.procs"), pid.to_string());
+    match done {
+        Ok(()) => Ok(moved),
+        Err(error) => {
+            moved.undo();
+            Err(error)
         }
-        let _ = fs::remove_dir(&host);
     }
-    moved
 }
 
 /// The directories of both controllers of version 1, if jails can have some.

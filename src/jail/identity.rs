@@ -9,6 +9,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use nix::unistd::{Gid, Uid};
+
 use super::plan::USER_ID;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Fork};
@@ -74,6 +76,18 @@ pub fn give_to_jail(dir: &Path) -> io::Result<()> {
     match Who::myself() {
         Who::Ordinary { .. } => Ok(()),
         Who::Dropped { uid, gid } => std::os::unix::fs::lchown(dir, Some(uid), Some(gid)),
+    }
+}
+
+/// The same with one end of a pipe that this process made: inside, `/dev/stdout` is
+/// opened anew, and for that it has to be the jail's.
+pub fn give_pipe_to_jail(pipe: BorrowedFd<'_>) -> io::Result<()> {
+    match Who::myself() {
+        Who::Ordinary { .. } => Ok(()),
+        Who::Dropped { uid, gid } => {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            Ok(nix::unistd::fchown(pipe, Some(uid), Some(gid))?)
+        }
     }
 }
 

@@ -240,12 +240,12 @@ impl Plan {
         // Whoever may write to a socket may talk to it, on a read-only mount too, and
         // the owner that a mount shows counts. So there is none in sight, or none to
         // be had. What the system's directories hold is for everybody anyway.
-        let none_in_sight =
-            *strength == Strength::Namespaces && shown.iter().all(|shown| shown.optional);
+        // Without namespaces all of the host's are.
+        let none_in_sight = shown.iter().all(|shown| shown.optional);
         Ok(Self {
             strength: *strength,
             network: *network,
-            local_sockets: *local_sockets || none_in_sight,
+            local_sockets: *strength == Strength::Namespaces && (*local_sockets || none_in_sight),
             places: shows,
             own,
             limits: (*limits).clone(),

@@ -84,15 +84,18 @@ impl Processes {
         parse(pid, line)
     }
 
-    /// The memory of these processes, each shared page counted once in all.
+    /// The memory of these processes, each shared page counted once in all. Pages of
+    /// files in memory are left out, for they are there without a process too.
     pub(super) fn exact_bytes(&self, processes: &[Process]) -> u64 {
         let proportional = |process: &Process| {
             let mut buffer = [0; ROLLUP_BYTES_MAX];
             let bytes = self.read(&format!("{}/smaps_rollup", process.pid), &mut buffer).ok()?;
             let text = String::from_utf8_lossy(bytes);
-            let kib =
-                text.lines().find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB"));
-            Some(kib?.trim().parse::<u64>().ok()? * 1024)
+            let kib = |key: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(key));
+                line?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+            };
+            Some((kib("Pss:")?.saturating_sub(kib("Pss_Shmem:").unwrap_or(0))) * 1024)
         };
         // One whose pages cannot be looked at counts in full.
         processes

@@ -58,6 +58,8 @@ pub(super) struct Locks {
     pub(super) cpu_s: u64,
     /// Where what it writes adds to the host's disks.
     pub(super) grows: Grows,
+    /// Its own directories in memory.
+    pub(super) scratch: Vec<OwnedFd>,
     /// What a first process looks at before it says that nothing happened.
     pub(super) counters: Vec<Counter>,
     /// A `/proc` in which a first process can make itself the one to be killed.
@@ -111,12 +113,13 @@ pub(super) fn build(
         (Strength::Landlock, _) | (_, Network::Host) => ABI_WITH_SCOPES,
     };
     let rules = landlock::rules(&spots, plan.network, least)?;
-    let mut grows = Grows::default();
+    let (mut grows, mut scratch) = (Grows::default(), Vec::new());
     for Spot { fd, usage } in spots {
         match usage {
             Use::Write => grows.shown.push(fd),
             Use::Changes { of } => grows.changes.push(Changes { dir: of, seen_as: fd }),
-            Use::Read | Use::Scratch | Use::Device => {}
+            Use::Scratch => scratch.push(fd),
+            Use::Read | Use::Device => {}
         }
     }
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;
@@ -139,6 +142,7 @@ pub(super) fn build(
         // The watch is to be the first to see it, for the kernel only kills.
         cpu_s: plan.limits.get(Limit::Cpu) + CPU_SLACK_S,
         grows,
+        scratch,
         counters: Vec::new(),
         scores,
     })
@@ -208,7 +212,7 @@ fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
         (Resource::RLIMIT_RTPRIO, 0),
         (Resource::RLIMIT_NICE, 0),
         (Resource::RLIMIT_FSIZE, plan.bytes(Limit::File)),
-        (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles)),
+        (Resource::RLIMIT_NOFILE, plan.limits.get(Limit::OpenFiles).min(fewer_than_host()?)),
         (Resource::RLIMIT_MSGQUEUE, 0),
         (Resource::RLIMIT_SIGPENDING, SIGNALS_PENDING_MAX),
         (Resource::RLIMIT_MEMLOCK, LOCKED_BYTES_MAX),
@@ -232,6 +236,13 @@ fn rlimits(plan: &Plan, counted: bool) -> io::Result<Vec<(Resource, u64)>> {
         list.push((Resource::RLIMIT_DATA, plan.bytes(Limit::Memory)));
     }
     Ok(list)
+}
+
+/// So many descriptors that, with as many of them on their way through sockets as a
+/// jail can leave there, its host and its warden still may send some: the kernel
+/// counts those of a user together, and holds each process to its own limit.
+fn fewer_than_host() -> nix::Result<u64> {
+    getrlimit(Resource::RLIMIT_NOFILE).map(|(_, hard)| hard / 2)
 }
 
 const CPU_SLACK_S: u64 = 1;

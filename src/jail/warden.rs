@@ -8,6 +8,8 @@
 //!
 //! It never reads what commands write: their streams go straight to the host.
 
+mod strays;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
@@ -20,11 +22,10 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, getpid, pipe2};
+use nix::unistd::{Pid, pipe2};
 
 use super::command::{self, Go, REPORT_BYTES, Report};
 use super::policy::Strength;
-use super::processes::Processes;
 use super::stage::{At, Fault, Stage};
 use super::stages::{self, Locks};
 use super::sys::{self, Fork};
@@ -84,6 +85,8 @@ impl Running {
     }
 }
 
+pub(super) use strays::end_all;
+
 /// How a warden without namespaces hears that its zygote died.
 pub(super) const ZYGOTE_DIED: Signal = Signal::SIGTERM;
 
@@ -99,10 +102,7 @@ pub(super) fn serve(channel: &Channel, locks: &Locks, watch: Watch) -> io::Resul
     let outcome = warden.work(&ended);
     if locks.strength == Strength::Landlock {
         // No namespace ends with this process and takes them along.
-        warden.end_running();
-        warden.running.clear();
-        warden.spare = None;
-        warden.end_strays();
+        warden.end_everything();
     }
     outcome
 }
@@ -365,68 +365,7 @@ impl Warden<'_> {
         }
         ended
     }
-
-    /// Without a pid namespace: has the first processes end their commands, each
-    /// all of its own at once.
-    fn end_running(&mut self) {
-        for command in &self.running {
-            let _ = kill(command.first, stages::end_of_first(self.locks.strength));
-        }
-        for _ in 0..END_TRIES_MAX {
-            if self.running.is_empty() {
-                return;
-            }
-            std::thread::sleep(STRAYS_TRY);
-            self.collect_ended();
-        }
-    }
-
-    /// Without a pid namespace: ends whatever descends from this process and
-    /// belongs to no command that runs, until there is nothing left of it. What
-    /// lost its parent has come to this process, so nothing gets out of sight;
-    /// and what is forked meanwhile is found by the next look.
-    fn end_strays(&mut self) -> Vec<Running> {
-        let mut ended = Vec::new();
-        loop {
-            let spare = self.spare.iter().map(|spare| spare.first);
-            let known: Vec<_> = self
-                .running
-                .iter()
-                .map(|command| command.first)
-                .chain(spare)
-                .chain(self.watch.measuring())
-                .collect();
-            // A /proc that cannot be read for once is read again.
-            let strays = self.watch.processes().below(getpid(), &known);
-            if strays.as_ref().is_ok_and(Vec::is_empty) {
-                return ended;
-            }
-            for stray in strays.into_iter().flatten() {
-                let _ = kill(stray, Signal::SIGKILL);
-            }
-            ended.extend(self.collect_ended());
-            std::thread::sleep(STRAYS_TRY);
-        }
-    }
 }
-
-/// Ends all that descends from this process, which has nothing else to do.
-pub(super) fn end_all(processes: &Processes) {
-    while processes.below(getpid(), &[]).is_ok_and(|strays| {
-        for stray in &strays {
-            let _ = kill(*stray, Signal::SIGKILL);
-        }
-        !strays.is_empty()
-    }) {
-        while let Ok(Some(_)) = sys::collect_child() {}
-        std::thread::sleep(STRAYS_TRY);
-    }
-}
-
-/// How long a process that was killed is given to be gone.
-const STRAYS_TRY: Duration = Duration::from_micros(200);
-/// One that has not answered by then has been killed itself.
-const END_TRIES_MAX: u32 = 250;
 
 const KILLED: u8 = 9;
 

@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sys::statvfs::fstatvfs;
 use nix::sys::uio::pread;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
@@ -41,6 +42,15 @@ pub(super) struct Counter {
     pub(super) seen: u64,
 }
 
+/// The directories in which a jail can keep something.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// On a disk of the host.
+    pub(super) grows: Grows,
+    /// In memory, which goes with the jail.
+    pub(super) scratch: Vec<OwnedFd>,
+}
+
 /// Sums, counters and what they are held against.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -49,6 +59,7 @@ pub(super) struct Watch {
     processes: Processes,
     counters: Vec<Counter>,
     growth: Growth,
+    scratch: Vec<OwnedFd>,
     /// When to look next; not at all while nothing runs.
     next: Option<Instant>,
     running: usize,
@@ -77,7 +88,7 @@ impl Watch {
         limits: &Limits,
         means: Means,
         counters: Vec<Counter>,
-        grows: Grows,
+        held: Held,
     ) -> io::Result<Self> {
         let disk_bytes = limits.get(Limit::Disk).saturating_mul(MIB);
         Ok(Self {
@@ -85,7 +96,8 @@ impl Watch {
             means,
             processes: Processes::open()?,
             counters,
-            growth: Growth::new(grows, disk_bytes)?,
+            growth: Growth::new(held.grows, disk_bytes)?,
+            scratch: held.scratch,
             next: None,
             running: 0,
             last: HashMap::new(),
@@ -238,7 +250,9 @@ impl Watch {
         // Pages that processes share count once for each here. Only if that would
         // be too much is the exact sum made, which costs the kernel a walk.
         let table_bytes: u64 = self.last.values().map(|sums| sums.table_bytes).sum();
-        let over = |bytes: u64| limit_bytes < bytes + table_bytes;
+        // Of no process, and there for as long as the jail is.
+        let file_bytes: u64 = self.scratch.iter().map(used_bytes).sum();
+        let over = |bytes: u64| limit_bytes < bytes + table_bytes + file_bytes;
         if over(memory_bytes) && over(self.processes.exact_bytes(all)) {
             passed.push(PassedLimit::Memory);
         }
@@ -265,11 +279,10 @@ impl Watch {
             Status::Killed(signal) if i32::from(signal) == libc::SIGKILL => {
                 self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
             }
-            // Its own end was in order, but one that it had started was killed. With
-            // several commands only the next look can tell whose that was.
-            Status::Exited(_) if self.running == 0 => {
-                self.counted().into_iter().find(|limit| *limit == PassedLimit::Memory)?
-            }
+            // Its own end was in order, but one that it had started was killed, or could
+            // not be started. With several commands only the next look can tell whose
+            // that was.
+            Status::Exited(_) if self.running == 0 => self.counted().into_iter().next()?,
             _ => return None,
         };
         Some(self.passed(limit))
@@ -289,6 +302,13 @@ impl Watch {
     pub(super) fn measured(&mut self, child: Pid, died: Died) {
         self.growth.measured(child, died);
     }
+}
+
+/// What the files of a directory in memory take up.
+fn used_bytes(dir: &OwnedFd) -> u64 {
+    fstatvfs(dir).map_or(0, |stat| {
+        stat.blocks().saturating_sub(stat.blocks_free()).saturating_mul(stat.fragment_size())
+    })
 }
 
 const MIB: u64 = 1024 * 1024;

@@ -105,6 +105,7 @@ fn serve(host: &Channel, ahead: bool) -> io::Result<()> {
         }
         std::thread::sleep(LEAVE_TRY);
     }
+    zygote.cgroups.give_back();
     Ok(())
 }
 

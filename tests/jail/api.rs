@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use casefile::config::limits::{Limit, Limits};
 use casefile::jail::plan::{HOME, Plan, Wanted};
 use casefile::jail::policy::Library;
-use casefile::jail::wire::{Spec, Status, WallKey};
+use casefile::jail::wire::{PassedLimit, Spec, Status, WallKey};
 use casefile::jail::{Jail, JailError, News, Running, Streams, Zygote};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
@@ -28,6 +28,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("api::two_hundred_jails_at_once", two_hundred_jails_at_once),
     ("api::a_cancelled_command_is_gone_at_once", a_cancelled_command_is_gone_at_once),
     ("api::a_jail_that_lies_leaves_nothing_open", a_jail_that_lies_leaves_nothing_open),
+    ("api::commands_are_kept_apart", commands_are_kept_apart),
+    ("api::a_bomb_ends_its_own_command_alone", a_bomb_ends_its_own_command_alone),
     ("api::a_dropped_handle_ends_what_it_stood_for", a_dropped_handle_ends_what_it_stood_for),
 ];
 
@@ -60,6 +62,14 @@ fn a_cancelled_command_is_gone_at_once(user: User) {
     go(user, &["cancel"]);
 }
 
+fn commands_are_kept_apart(user: User) {
+    go(user, &["apart"]);
+}
+
+fn a_bomb_ends_its_own_command_alone(user: User) {
+    go(user, &["bomb"]);
+}
+
 fn a_dropped_handle_ends_what_it_stood_for(user: User) {
     go(user, &["drop"]);
 }
@@ -75,6 +85,8 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
         ["jails"] => jails(),
         ["cancel"] => cancel(),
         ["drop"] => drops(),
+        ["apart"] => apart(),
+        ["bomb"] => bomb(),
         ["lies"] => lies(),
         _ => panic!("no such part: {words:?}"),
     }
@@ -253,6 +265,59 @@ fn drops() {
     let null = fs::File::open("/dev/null").unwrap();
     let streams = Streams::Three([null.as_fd(); 3]);
     assert!(matches!(other.start(&spec(&["true"]), &streams), Err(JailError::Gone)));
+}
+
+/// What a command sees of processes: its own, and of the one that started it no
+/// more than that it is there.
+fn apart() {
+    let zygote = Zygote::start().unwrap();
+    let jail = zygote.open(&plan(|_| {})).unwrap();
+    let hold = "secret=in-its-memory; export secret; sh -c 'echo ready; sleep 1000'";
+    let (first, mut first_out) = start(&jail, &["sh", "-c", hold]);
+    first_out.read_exact(&mut [0; 6]).unwrap();
+    assert!(matches!(first.news(), Ok(News::Started(None))));
+    let look = "cd /proc; for pid in [0-9]*; do read name <$pid/comm && echo $name; done; \
+                for file in environ maps mem fd/0 root/etc cwd/. exe auxv stack ns/pid; do \
+                    head -c 1 1/$file >/dev/null 2>&1 && echo read 1/$file; \
+                    ls 1/$file/ >/dev/null 2>&1 && echo listed 1/$file; \
+                done; \
+                cat [0-9]*/environ 2>/dev/null | grep -c in-its-memory; \
+                kill -9 1 2>/dev/null; kill -9 -1 2>/dev/null; echo alive";
+    says(&jail, look, "casefile-init\nsh\n0\nalive\n");
+    // Nor has its end, which was its own doing, touched the other.
+    assert!(!readable(&first), "the first command is over");
+    first.cancel().unwrap();
+    assert_eq!(first.wait().unwrap().status, Status::Killed(9));
+}
+
+fn readable(running: &Running) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    poll(&mut [PollFd::new(running.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).unwrap() == 1
+}
+
+/// Memory runs out in a jail: whoever took it is ended, and nobody else, the
+/// warden least of all.
+fn bomb() {
+    let zygote = Zygote::start().unwrap();
+    let plan = plan(|limits| limits.set(Limit::Memory, 96).unwrap());
+    let jail = zygote.open(&plan).unwrap();
+    let (other, mut other_out) = start(&jail, &["sh", "-c", "echo ready; sleep 1000"]);
+    other_out.read_exact(&mut [0; 6]).unwrap();
+    assert!(matches!(other.news(), Ok(News::Started(None))));
+    for _ in 0..3 {
+        // Of several, each below what one may have.
+        let script = "x=$(head -c 16000000 /dev/zero | tr '\\0' a); \
+                      for i in 1 2 3 4 5 6 7 8 9; do (y=$x$i; sleep 1000) & done; wait";
+        let (running, mut out) = start(&jail, &["sh", "-c", script]);
+        out.read_to_string(&mut String::new()).unwrap();
+        let end = running.wait().unwrap();
+        let passed = end.passed.map(|passed| passed.limit);
+        assert_eq!((end.status, passed), (Status::Killed(9), Some(PassedLimit::Memory)));
+        says(&jail, "echo fine", "fine\n");
+        assert!(!readable(&other), "the other command is over");
+    }
+    other.cancel().unwrap();
+    assert_eq!(other.wait().unwrap().status, Status::Killed(9));
 }
 
 /// Speaks as a warden would that was taken over, with more descriptors than any

@@ -33,7 +33,7 @@ const SMALL: &str = "processes: 64, memory_mib: 96, cpu_s: 20, wall_s: 20, scrat
 
 /// Killed, with the one error that names the limit.
 #[track_caller]
-fn ended_at(ran: &Ran, key: &str, value: u64) {
+pub(crate) fn ended_at(ran: &Ran, key: &str, value: u64) {
     assert_eq!(ran.status.code(), Some(128 + 9), "{ran:?}");
     let line = format!("error: the command was ended at the limit `{key}` of {value} (held by ");
     let errors: Vec<_> = ran.err.lines().filter(|line| line.starts_with("error:")).collect();

@@ -21,9 +21,12 @@ mod clean;
 mod daemons;
 mod death;
 mod ground;
+mod hidden;
+mod hiding;
 mod layered;
 mod limits;
 mod part;
+mod races;
 mod shown;
 mod streams;
 mod terminal;
@@ -60,8 +63,10 @@ fn trials() -> Vec<Trial> {
         streams::TESTS,
         terminal::TESTS,
         limits::TESTS,
+        hidden::TESTS,
         daemons::TESTS,
         shown::TESTS,
+        races::TESTS,
         clean::TESTS,
         api::TESTS,
         layered::TESTS,

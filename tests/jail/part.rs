@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{self, SigHandler, Signal};
 use nix::unistd::{ForkResult, fork, setsid};
 
-use crate::{api, layered};
+use crate::{api, hiding, layered};
 
 /// The name under which this program is started to play a part.
 pub(crate) const NAME: &str = "part";
@@ -194,6 +194,7 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
             println!("{:?}", (0..4096).filter(open).collect::<Vec<_>>());
             ExitCode::SUCCESS
         }
+        ["hide", rest @ ..] => hiding::play(rest),
         ["api", rest @ ..] => api::play(rest),
         ["layered", rest @ ..] => layered::play(rest),
         _ => panic!("no such part: {words:?}"),

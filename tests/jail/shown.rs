@@ -12,6 +12,7 @@ use crate::ground::{Ground, Ran};
 pub(crate) const TESTS: &[Test] = &[
     ("shown::where_and_as_what_was_asked", where_and_as_what_was_asked),
     ("shown::a_place_that_is_not_there_is_refused", a_place_that_is_not_there_is_refused),
+    ("shown::the_kernels_own_is_in_no_policy", the_kernels_own_is_in_no_policy),
     (
         "shown::files_belong_to_whom_the_directory_belongs",
         files_belong_to_whom_the_directory_belongs,
@@ -111,6 +112,29 @@ fn a_place_that_is_not_there_is_refused(user: User) {
         assert!(ran.err.contains(names), "{options:?} {}", ran.err);
         assert_eq!(ground.world.tree(), before, "{options:?}");
         assert!(!Path::new("/usr/new").exists());
+    }
+}
+
+fn the_kernels_own_is_in_no_policy(user: User) {
+    let ground = Ground::new(user, "");
+    for path in ["/sys", "/sys/kernel", "/sys/fs/cgroup", "/proc", "/proc/1", "/dev", "/"] {
+        for strength in ["namespaces", "landlock"] {
+            for files in [
+                format!("{{read: [{path}]}}"),
+                format!("{{mounts: [{{from: {path}, to: {path}, mode: read}}]}}"),
+                format!("{{mounts: [{{from: {path}, to: /mnt/x, mode: write}}]}}"),
+            ] {
+                let policy = format!(
+                    "name: mine\nabout: mine\ninclude: [base]\nleast: {strength}\nfiles: {files}\n"
+                );
+                ground.world.put("sandbox-policy/mine.yaml", policy);
+                let ran = ground.sh(&["--policy", "mine"], "echo ran").code(1);
+                assert!(ran.out.is_empty() && ran.err.contains(path), "{files}: {}", ran.err);
+                let why = ["is the jail's own", "has one of its own or none", "the kernel's own"];
+                let told = why.iter().any(|why| ran.err.contains(why));
+                assert!(told, "{strength} {files}: {}", ran.err);
+            }
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::ground::{GONE_MAX, Ground, Started, ended, start};
 pub(crate) const TESTS: &[Test] = &[
     ("terminal::a_shell_is_a_shell", a_shell_is_a_shell),
     ("terminal::is_given_back_as_it_was", is_given_back_as_it_was),
+    ("terminal::what_it_shows_has_an_end", what_it_shows_has_an_end),
     ("terminal::a_paste_that_nobody_reads_does_not_hang", a_paste_that_nobody_reads_does_not_hang),
 ];
 
@@ -162,13 +163,44 @@ fn is_given_back_as_it_was(user: User) {
 }
 
 fn a_paste_that_nobody_reads_does_not_hang(user: User) {
-    let ground = Ground::new(user, "session_s: 2");
+    let ground = Ground::new(user, "session_s: 4");
     let script = "stty raw -echo; echo r''eady; sleep 1000";
     let mut seat = Seat::new(&ground, &["--", "sh", "-c", script]);
     seat.sees("ready");
     let mut keys = seat.keys.try_clone().unwrap();
     // Blocks once everything is full, and is let go when casefile is.
-    thread::spawn(move || drop(keys.write_all(&vec![b'x'; 1 << 20])));
+    thread::spawn(move || drop(keys.write_all(&vec![b'x'; 8 << 20])));
+    thread::sleep(Duration::from_secs(1));
+    // It waits, and does not look again and again whether it may write.
+    let before = busy_ms(seat.casefile());
+    thread::sleep(Duration::from_millis(500));
+    let busy = busy_ms(seat.casefile()) - before;
+    assert!(busy < 100, "{busy} ms in 500");
     assert_eq!(ended(&mut seat.child).code(), Some(137));
     assert!(ground.gone_after() <= GONE_MAX);
+}
+
+/// The processor time that a process has used.
+fn busy_ms(pid: Pid) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    // Fields 14 and 15 in the kernel's count, in hundredths of a second.
+    fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum()
+}
+
+fn what_it_shows_has_an_end(user: User) {
+    let ground = Ground::new(user, "session_s: 30, output_mib: 2");
+    for script in ["exec yes", "exec cat /dev/zero", "trap '' HUP TERM; while :; do echo y; done"] {
+        let mut seat = Seat::new(&ground, &["--", "sh", "-c", script]);
+        seat.sees("at the limit `output_mib` of 2 (held by a count of the bytes)");
+        assert_eq!(ended(&mut seat.child).code(), Some(137), "{script}");
+        assert!(!seat.is_raw(), "{script}: the terminal was not given back");
+        assert!(ground.gone_after() <= GONE_MAX, "{script}");
+    }
+    // What comes back of what is typed counts too.
+    let mut seat = Seat::new(&ground, &["--", "cat"]);
+    let mut keys = seat.keys.try_clone().unwrap();
+    let line = [&[b'x'; 999][..], b"\n"].concat();
+    thread::spawn(move || drop((0..4_000).try_for_each(|_| keys.write_all(&line))));
+    assert_eq!(ended(&mut seat.child).code(), Some(137));
 }

@@ -72,6 +72,12 @@ pub(super) const LIST: &[Attempt] = &[
     Attempt::traced("utime-shown", "utime {shown}/file", Anybody, "change its times"),
     Attempt::traced("attribute-shown", "setxattr {shown}/file user.casefile", SomeKernels, "give it an attribute"),
 
+    // Making programs of the host wait, or taking its disk at once.
+    Attempt::refused("lease", "lease {work}/file", Anybody, "have whoever opens a file wait (F_SETLEASE)"),
+    Attempt::refused("notice", "notice {work}", Anybody, "be signalled for changes in a directory (F_NOTIFY)"),
+    Attempt::refused("reserve", "reserve {work}/file", SomeKernels, "take room without writing, past the limit on files"),
+    Attempt::refused("reserve-by-request", "reserve-by-request {work}/file", SomeKernels, "the same by an older way"),
+
     // Planting what outlives the jail in a directory that may be changed.
     Attempt::traced("set-uid-chmod", "chmod {work}/file 0o4755", Anybody, "plant a set-uid file by chmod"),
     Attempt::traced("set-gid-chmod", "chmod {work}/file 0o2755", Anybody, "plant a set-gid file by chmod"),
@@ -82,6 +88,7 @@ pub(super) const LIST: &[Attempt] = &[
     Attempt::traced("set-uid-creat", "creat-mode {work}/planted 0o4755", Anybody, "the same by creat"),
     Attempt::traced("set-uid-mknod", "mknod-mode {work}/planted 0o4755", Anybody, "the same by mknod"),
     Attempt::refused("file-capability", "setxattr {work}/file security.capability", Root, "plant a file with capabilities"),
+    Attempt::refused("whiteout", "whiteout {work}/file {work}/planted", SomeKernels, "leave a device behind where a file was (RENAME_WHITEOUT)"),
     Attempt::traced("char-device", "char-device {work}/planted", Root, "make the device of the memory"),
     Attempt::traced("block-device", "block-device {work}/planted", Root, "make the device of a disk"),
     Attempt::refused("give-away", "chown {work}/file", Root, "give a file to another user"),

@@ -76,7 +76,7 @@ impl Attempt {
     }
 
     /// What is to come of it in a jail of this kind.
-    pub fn meant_in(&self, strength: Strength, network: Network) -> Meant {
+    pub fn meant_in(&self, strength: Strength, network: Network, local_sockets: bool) -> Meant {
         let listed = |list: &[(&str, &'static str)]| {
             list.iter().find(|(id, _)| *id == self.id).map(|(_, why)| Meant::Allowed(why))
         };
@@ -89,7 +89,8 @@ impl Attempt {
             Network::Loopback => listed(network::SOCKETS),
             Network::None => None,
         };
-        listed(ON_PURPOSE).or(lacks).or(granted).unwrap_or(self.meant)
+        let talks = if local_sockets { listed(network::LOCAL_SOCKETS) } else { None };
+        listed(ON_PURPOSE).or(lacks).or(granted).or(talks).unwrap_or(self.meant)
     }
 }
 
@@ -103,7 +104,6 @@ pub(super) fn all() -> impl Iterator<Item = &'static Attempt> {
 const ON_PURPOSE: &[(&str, &str)] = &[
     // attempt              why
     ("memory-program",      "running what one wrote is what a jail is for; it has the jail's rights"),
-    ("shown-socket",        "who shows a directory shows the sockets in it; before Landlock 9 no rule can tell"),
 ];
 
 /// What goes through where there are no namespaces, and what does not work there.
@@ -143,7 +143,8 @@ mod tests {
         let names: BTreeSet<_> = ids.iter().copied().collect();
         assert_eq!(ids.len(), names.len(), "two attempts have one name");
         assert!(120 < ids.len(), "only {} attempts", ids.len());
-        let lists = [ON_PURPOSE, LANDLOCK_LACKS, network::HOST_GRANTS, network::SOCKETS];
+        let granted = [network::HOST_GRANTS, network::SOCKETS, network::LOCAL_SOCKETS];
+        let lists = [&[ON_PURPOSE, LANDLOCK_LACKS][..], &granted].concat();
         for (id, why) in lists.into_iter().flatten() {
             assert!(names.contains(id) && !why.is_empty(), "no attempt `{id}`");
         }

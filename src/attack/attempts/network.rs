@@ -47,4 +47,10 @@ pub(super) const SOCKETS: &[(&str, &str)] = &[
     ("listen", GRANTED),
 ];
 
+/// What a policy grants that lets a jail have sockets with a name.
+pub(super) const LOCAL_SOCKETS: &[(&str, &str)] = &[(
+    "shown-socket",
+    "the policy gives local sockets, and before Landlock 9 no rule tells whose",
+)];
+
 const GRANTED: &str = "the policy gives the network";

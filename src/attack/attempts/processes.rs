@@ -16,6 +16,7 @@ pub(super) const LIST: &[Attempt] = &[
     Attempt::refused("memory-call", "memory {pid} {address}", Anybody, "read its memory by process_vm_readv"),
     Attempt::refused("trace", "ptrace {pid}", Anybody, "trace it"),
     Attempt::refused("take-descriptor", "take-descriptor {pid}", Anybody, "take an open file from it"),
+    Attempt::refused("memory-layout", "set-own 35 1 4096", Root, "say that one's memory lies elsewhere (PR_SET_MM)"),
     Attempt::refused("compare", "compare {pid}", SomeKernels, "compare its kernel objects with one's own"),
     Attempt::refused("namespace-mounts", "set-namespace /proc/{pid}/ns/mnt", Root, "enter its mount namespace"),
     Attempt::refused("namespace-network", "set-namespace /proc/{pid}/ns/net", Root, "enter its network namespace"),

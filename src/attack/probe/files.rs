@@ -97,6 +97,38 @@ pub(super) fn attempt(verb: &str, objects: &[&str]) -> Option<Tried> {
         ("chdir", [path]) => by_text(libc::SYS_chdir, path),
         ("chroot", [path]) => by_text(libc::SYS_chroot, path),
         ("watch", [path]) => watch(path),
+        ("lease", [path]) => {
+            request(path, libc::SYS_fcntl, &mut [Arg::Number(1024), Arg::Number(1)])
+        }
+        // For what is modified.
+        ("notice", [path]) => {
+            request(path, libc::SYS_fcntl, &mut [Arg::Number(1026), Arg::Number(2)])
+        }
+        ("reserve", [path]) => request(
+            path,
+            libc::SYS_fallocate,
+            &mut [Arg::Number(libc::FALLOC_FL_KEEP_SIZE.into()), Arg::Number(0), Arg::Number(4096)],
+        ),
+        ("reserve-by-request", [path]) => {
+            // `struct space_resv`: from the start, 4096 bytes.
+            let mut range = [0_u8; 48];
+            range[16..24].copy_from_slice(&4096_i64.to_ne_bytes());
+            request(path, libc::SYS_ioctl, &mut [Arg::Number(0x4030_5828), Arg::Bytes(&mut range)])
+        }
+        ("whiteout", [from, to]) => {
+            let (here, whiteout) = (i64::from(AT_FDCWD.as_raw_fd()), libc::RENAME_WHITEOUT);
+            text(from).and_then(|from| Ok((from, text(to)?))).and_then(|(from, to)| {
+                let mut args = [
+                    Arg::Number(here),
+                    Arg::Text(&from),
+                    Arg::Number(here),
+                    Arg::Text(&to),
+                    Arg::Number(whiteout.into()),
+                ];
+                raw::call(libc::SYS_renameat2, &mut args)?;
+                Ok(String::new())
+            })
+        }
         ("reopen", [path]) => reopen(path, OFlag::O_RDONLY).and_then(|path| append(&path)),
         ("read-by-path-only", [path]) => reopen(path, OFlag::O_PATH).and_then(|path| read(&path)),
         ("descriptor", [fd, name]) => descriptor(fd, name),
@@ -163,13 +195,18 @@ fn by_path(call: i64, path: &str, rest: &mut [Arg<'_>]) -> Tried {
     if call != libc::SYS_truncate {
         args.insert(0, Arg::Number(AT_FDCWD.as_raw_fd().into()));
     }
-    args.extend(rest.iter_mut().map(|arg| match arg {
+    args.extend(rest.iter_mut().map(again));
+    raw::call(call, &mut args)?;
+    Ok(String::new())
+}
+
+/// The same argument, for another list of them.
+fn again<'a>(arg: &'a mut Arg<'_>) -> Arg<'a> {
+    match arg {
         Arg::Number(number) => Arg::Number(*number),
         Arg::Text(text) => Arg::Text(text),
         Arg::Bytes(bytes) => Arg::Bytes(bytes),
-    }));
-    raw::call(call, &mut args)?;
-    Ok(String::new())
+    }
 }
 
 fn by_text(call: i64, path: &str) -> Tried {
@@ -216,6 +253,17 @@ fn watch(path: &str) -> Tried {
     let events = Arg::Number(libc::IN_ALL_EVENTS.into());
     let mut args = [Arg::Number(watches), Arg::Text(&path), events];
     raw::call(libc::SYS_inotify_add_watch, &mut args)?;
+    Ok(String::new())
+}
+
+/// A call on an open file, which may be written to if it is one.
+fn request(path: &str, call: i64, rest: &mut [Arg<'_>]) -> Tried {
+    let is_dir = Path::new(path).is_dir();
+    // Only who alone has a file open is given a lease to write to it.
+    let file = OpenOptions::new().read(true).write(!is_dir).open(path)?;
+    let mut args = vec![Arg::Number(file.as_raw_fd().into())];
+    args.extend(rest.iter_mut().map(again));
+    raw::call(call, &mut args)?;
     Ok(String::new())
 }
 

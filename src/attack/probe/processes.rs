@@ -51,6 +51,9 @@ pub(super) fn attempt(program: &str, verb: &str, objects: &[&str]) -> Option<Tri
             pid_and(pid, |pid| call(libc::SYS_setpriority, &[which, pid, 19]))
         }
         ("pin", [pid]) => pid_and(pid, pin),
+        ("set-own", [option, what, value]) => pid_and(option, |option| {
+            call(libc::SYS_prctl, &[option, number(what)?, number(value)?, 0, 0])
+        }),
         ("set-namespace", [path]) => set_namespace(path),
         ("environs", [token]) => search("environ", token),
         ("command-lines", [token]) => search("cmdline", token),

@@ -16,7 +16,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{pipe2, read, write};
 
 use crate::jail::wire::{End, Passed, PassedLimit, Spec};
-use crate::jail::{Fault, Jail, JailError, News, Running, Streams};
+use crate::jail::{Fault, Jail, JailError, News, Running, Streams, give_pipe_to_jail};
 
 /// How much is on its way in one direction.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -76,7 +76,9 @@ pub(super) fn carry(
     let (stdin, to_command) = pipe2(OFlag::O_CLOEXEC)?;
     let (from_stdout, stdout) = pipe2(OFlag::O_CLOEXEC)?;
     let (from_stderr, stderr) = pipe2(OFlag::O_CLOEXEC)?;
-    let streams = Streams::Three([stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
+    let three = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    three.into_iter().try_for_each(give_pipe_to_jail)?;
+    let streams = Streams::Three(three);
     let running = jail.start(spec, &streams)?;
     drop((stdin, stdout, stderr));
     // Neither a command that does not read, nor one that reads what it wrote

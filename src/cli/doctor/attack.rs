@@ -90,6 +90,7 @@ fn attack(
         jail: &opened,
         strength: policy.least.value,
         network: policy.network.value,
+        local_sockets: prepared.plan.local_sockets,
         env: prepared.env.clone(),
         cwd: directory.into_os_string().into_vec(),
     };

@@ -97,8 +97,21 @@ pub(super) fn merge(parts: &[Part], last: &Part) -> Result<Policy, Located> {
         policy.take(part)?;
     }
     policy.parts.push(last.name.clone());
+    if policy.least.value == Strength::Landlock && policy.local_sockets.value {
+        let said = |part: &&Part| part.raw.local_sockets.as_ref().map(|said| said.at);
+        let by = parts.iter().chain([last]).rev().find(|part| said(part).is_some());
+        return Err(by
+            .map_or_else(
+                || last.wrong(last.raw.about.at, SOCKETS_OF_THE_HOST),
+                |part| part.wrong(said(&part).unwrap_or(part.raw.about.at), SOCKETS_OF_THE_HOST),
+            )
+            .hint("Leave it out, or choose `least: namespaces`."));
+    }
     Ok(policy)
 }
+
+/// No rule of Landlock's says which sockets can be talked to by their name.
+const SOCKETS_OF_THE_HOST: &str = "`local_sockets` without namespaces would be all of the host's";
 
 impl Policy {
     /// Lets a part have its say over those before it.

@@ -47,6 +47,7 @@ fn what_is_wrong_with_a_policy_has_a_place_and_a_way_out() {
         ("network: {allow: [a:443]}".into(),       "3:10: a network of named hosts cannot be had yet", "Use `none`, `loopback`"),
         ("least: seccomp".into(),                  "3:8: unknown value `seccomp`", "Use one of"),
         ("workdir: shown".into(),                  "3:10: unknown value `shown`", "Use one of `hidden`, `read`, `write`."),
+        ("least: landlock\nlocal_sockets: true".into(), "4:16: `local_sockets` without namespaces would be all of the host's", "Leave it out"),
         ("include: base".into(),                   "3:10: expected a list (`- value`)", ""),
         ("include: [bsae]".into(),                 "3:11: there is no policy `bsae`", "Did you mean `base`?"),
         ("include: [zzzzzz]".into(),               "3:11: there is no policy `zzzzzz`", "Use one of base, landlock-only,"),
