@@ -7,7 +7,8 @@
 //! /case/outputs/                      kept outputs
 //! /run/casefile/objects/<name>/<n>/   the objects that git reads, of a mirror and of
 //!                                     what a mirror borrows from
-//! /run/casefile/changes/<name>/       what the case changed in a repository, to look at
+//! /run/casefile/changes/<name>/<n>/   what the case changed in a repository, to look at:
+//!                                     its own layer, and those of what it was forked from
 //! /run/casefile/changed               tells git which files those are
 //! ```
 
@@ -36,7 +37,15 @@ pub fn objects(name: &RepoName, nth: usize) -> PathBuf {
     Path::new("/run/casefile/objects").join(name.as_str()).join(nth.to_string())
 }
 
-/// Where the layer that a case writes into can be looked at.
-pub fn changes(name: &RepoName) -> PathBuf {
-    Path::new("/run/casefile/changes").join(name.as_str())
+/// The repository that a directory of the world is in, and where in it.
+pub fn repo_of(path: &Path) -> Option<(RepoName, PathBuf)> {
+    let mut parts = path.strip_prefix(WORLD).ok()?.strip_prefix("repos").ok()?.components();
+    let name = RepoName::parse(parts.next()?.as_os_str().to_str()?).ok()?;
+    Some((name, parts.as_path().to_owned()))
+}
+
+/// Where the layers can be looked at that a case wrote: the one that it writes into
+/// is the first, and then come those that it was forked from.
+pub fn changes(name: &RepoName, nth: usize) -> PathBuf {
+    Path::new("/run/casefile/changes").join(name.as_str()).join(nth.to_string())
 }
