@@ -14,6 +14,7 @@
 
 pub mod attack;
 pub mod case;
+pub mod changed;
 pub mod cli;
 pub mod config;
 pub mod disk;

@@ -9,8 +9,10 @@ fn main() -> ExitCode {
     )]
     let mut args = std::env::args_os();
     let name = args.next();
-    let code = casefile::jail::take_over(name.as_deref())
-        .or_else(|| casefile::attack::probe::take_over(name.as_deref(), args));
+    let name = name.as_deref();
+    let code = casefile::jail::take_over(name)
+        .or_else(|| casefile::changed::take_over(name, &mut args))
+        .or_else(|| casefile::attack::probe::take_over(name, args));
     match code {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         None => casefile::cli::main(),

@@ -26,11 +26,12 @@ const MAY_USE: Table<'static> = &[
     ("disk",   &["hint"]),
     ("config", &["hint", "yaml", "disk"]),
     ("case",   &["hint", "yaml", "disk", "config"]),
+    ("changed", &["case"]),
     ("repos",  &["hint", "yaml", "disk", "config", "case"]),
     ("jail",   &["hint", "yaml", "disk", "config"]),
     ("attack", &["hint", "yaml", "disk", "config", "jail"]),
     ("cli",    &["hint", "yaml", "disk", "config", "case", "repos", "jail", "attack"]),
-    ("main",   &["cli", "jail", "attack"]),
+    ("main",   &["cli", "jail", "attack", "changed"]),
 ];
 
 /// Words of the code that belong to one place, so that it can be changed or

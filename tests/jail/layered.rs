@@ -35,19 +35,19 @@ pub(crate) const TESTS: &[Test] = &[
     ("layered::the_program_is_there", the_program_is_there),
 ];
 
-/// Plays a part of this file as `user`, in an empty directory of theirs.
+/// Plays a part of a file as `user`, in an empty directory of theirs.
 #[track_caller]
-fn go(user: User, part: &str) {
+pub(crate) fn go(user: User, file: &str, part: &str) {
     let world = World::of(user);
     let work = world.path("work");
-    let outcome = world.finish(outside(&world, &["layered", part, work.to_str().unwrap()]));
+    let outcome = world.finish(outside(&world, &[file, part, work.to_str().unwrap()]));
     println!("{}", outcome.stdout);
     let _ = outcome.success();
 }
 
 macro_rules! parts {
     ($($name:ident => $part:path),* $(,)?) => {
-        $(fn $name(user: User) { go(user, stringify!($name)); })*
+        $(fn $name(user: User) { go(user, "layered", stringify!($name)); })*
 
         pub(crate) fn play(words: &[&str]) -> ExitCode {
             let [part, dir] = words else { panic!("no such part: {words:?}") };
@@ -81,13 +81,13 @@ const AT: &str = "/case/repos/code";
 const PART: &str = "/run/casefile/part";
 
 /// Three layers and an empty directory for changes: `top` over `middle` over `base`.
-struct Stack {
+pub(crate) struct Stack {
     dir: PathBuf,
     before: BTreeMap<PathBuf, String>,
 }
 
 impl Stack {
-    fn new(dir: &Path) -> Self {
+    pub(crate) fn new(dir: &Path) -> Self {
         let put = |name: &str, text: &str| {
             let path = dir.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -114,7 +114,7 @@ impl Stack {
         Self { before, ..stack }
     }
 
-    fn layered(&self, changes: &str, durable: bool) -> Layered {
+    pub(crate) fn layered(&self, changes: &str, durable: bool) -> Layered {
         let below = ["top", "middle", "base"].map(|name| self.dir.join(name)).into();
         Layered { at: AT.into(), below, changes: self.dir.join(changes), durable }
     }
@@ -129,11 +129,11 @@ impl Stack {
     }
 
     #[track_caller]
-    fn unchanged(&self) {
+    pub(crate) fn unchanged(&self) {
         assert_eq!(self.layers(), self.before, "a layer was changed");
     }
 
-    fn open(&self, zygote: &Zygote) -> Jail {
+    pub(crate) fn open(&self, zygote: &Zygote) -> Jail {
         zygote.open(&plan(vec![self.layered("changes", false)])).unwrap()
     }
 }
@@ -151,14 +151,14 @@ fn list(path: &Path, files: &mut BTreeMap<PathBuf, String>) {
     }
 }
 
-fn changes(dir: &Path, name: &str) {
+pub(crate) fn changes(dir: &Path, name: &str) {
     for name in [format!("{name}/upper"), format!("{name}/work")] {
         fs::create_dir_all(dir.join(name)).unwrap();
     }
 }
 
 /// What whoever opens a case does before.
-fn empty_work(dir: &Path) {
+pub(crate) fn empty_work(dir: &Path) {
     let work = dir.join("changes/work");
     // The kernel makes them so that nobody may look.
     for inner in ["work/work", "work/work/incompat", "work/work/incompat/volatile"] {
@@ -178,11 +178,14 @@ fn xattr(path: &Path, name: &std::ffi::CStr, value: &[u8]) {
     rustix::fs::setxattr(path, name, value, rustix::fs::XattrFlags::empty()).unwrap();
 }
 
-fn plan(layered: Vec<Layered>) -> Plan {
+pub(crate) fn plan(layered: Vec<Layered>) -> Plan {
     plan_with(layered, |_| {}).unwrap()
 }
 
-fn plan_with(layered: Vec<Layered>, change: impl Fn(&mut Limits)) -> Result<Plan, PlanError> {
+pub(crate) fn plan_with(
+    layered: Vec<Layered>,
+    change: impl Fn(&mut Limits),
+) -> Result<Plan, PlanError> {
     let policy = Library::default().named("offline").unwrap();
     let mut limits = policy.limits(&Limits::default());
     change(&mut limits);
@@ -199,7 +202,7 @@ fn plan_with(layered: Vec<Layered>, change: impl Fn(&mut Limits)) -> Result<Plan
     })
 }
 
-fn run(jail: &Jail, script: &str) -> (End, String) {
+pub(crate) fn run(jail: &Jail, script: &str) -> (End, String) {
     let null = fs::File::open("/dev/null").unwrap();
     let (mut out, theirs) = std::io::pipe().unwrap();
     let spec = Spec {
@@ -213,13 +216,13 @@ fn run(jail: &Jail, script: &str) -> (End, String) {
     let streams = Streams::Three([null.as_fd(), theirs.as_fd(), theirs.as_fd()]);
     let running = jail.start(&spec, &streams).unwrap();
     drop(theirs);
-    let mut said = String::new();
-    out.read_to_string(&mut said).unwrap();
-    (running.wait().unwrap(), said)
+    let mut said = Vec::new();
+    out.read_to_end(&mut said).unwrap();
+    (running.wait().unwrap(), String::from_utf8_lossy(&said).into_owned())
 }
 
 #[track_caller]
-fn says(jail: &Jail, script: &str) -> String {
+pub(crate) fn says(jail: &Jail, script: &str) -> String {
     let (end, said) = run(jail, script);
     assert_eq!((end.status, end.passed), (Status::Exited(0), None), "{script}\n{said}");
     said

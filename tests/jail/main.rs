@@ -17,6 +17,7 @@
 mod common;
 
 mod api;
+mod changed;
 mod clean;
 mod daemons;
 mod death;
@@ -44,7 +45,9 @@ type Test = (&'static str, fn(User));
 fn main() -> ExitCode {
     let mut given = std::env::args_os();
     let name = given.next();
-    if let Some(code) = casefile::jail::take_over(name.as_deref()) {
+    let code = casefile::jail::take_over(name.as_deref())
+        .or_else(|| casefile::changed::take_over(name.as_deref(), &mut given));
+    if let Some(code) = code {
         return ExitCode::from(u8::try_from(code).unwrap_or(1));
     }
     if name.as_deref().and_then(|name| Path::new(name).file_name()) == Some(OsStr::new(part::NAME))
@@ -70,6 +73,7 @@ fn trials() -> Vec<Trial> {
         clean::TESTS,
         api::TESTS,
         layered::TESTS,
+        changed::TESTS,
         death::TESTS,
     ];
     let mut trials = Vec::new();
