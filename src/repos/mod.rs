@@ -15,8 +15,14 @@
 //! at, and nothing here knows of jails. Whatever is made is made beside its place
 //! and renamed into it, so that a kill leaves the whole or nothing.
 
+mod beside;
+mod index;
+mod objects;
 mod progress;
+pub mod snapshot;
 mod store;
+pub mod wiring;
 
+pub use objects::ObjectError;
 pub use progress::{Progress, Silent};
 pub use store::{Alone, Shared, Store};

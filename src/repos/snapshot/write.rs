@@ -1,0 +1,207 @@
+//! Writing the files of a plan, by as many threads as help.
+//!
+//! Making a file costs more than filling it, so everything is done once: one look at
+//! the directory, one write, no sync. Each thread takes the next few acts, which lie
+//! beside each other in the tree, so that the threads rarely meet in a directory.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use git2::Oid;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mknodat};
+use nix::unistd::symlinkat;
+
+use super::SnapshotError;
+use super::attributes::Finish;
+use super::compare::{Act, What};
+use super::error::{MissingObject, shown};
+use super::reach::{Make, Reach, make_dir};
+use crate::disk::DiskError;
+use crate::repos::Progress;
+use crate::repos::index::Stat;
+use crate::repos::objects::{self, Kind, Objects};
+
+/// Acts that a thread takes at once.
+const ACTS_AT_ONCE: usize = 128;
+/// More threads than this wait for each other in the file system.
+const THREADS_MAX: usize = 8;
+
+/// Does all `acts` in the directory `top`, with blobs from `mirror`. Returns what each
+/// file is like, and how many bytes were written.
+pub(super) fn write(
+    top: &Path,
+    mirror: &Path,
+    acts: &[Act],
+    progress: &dyn Progress,
+) -> Result<(Vec<Stat>, u64), SnapshotError> {
+    let work = Work {
+        top,
+        mirror,
+        acts,
+        make: Make::here(),
+        next: AtomicUsize::new(0),
+        bytes: AtomicU64::new(0),
+        failed: AtomicBool::new(false),
+        done: Mutex::new(Vec::new()),
+        progress,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let threads = threads.min(acts.len().div_ceil(ACTS_AT_ONCE)).max(1);
+    let outcomes: Vec<Result<(), SnapshotError>> = std::thread::scope(|scope| {
+        let hands: Vec<_> = (1..threads).map(|_| scope.spawn(|| work.run())).collect();
+        let mine = work.run();
+        let theirs =
+            hands.into_iter().map(|hand| hand.join().unwrap_or(Err(SnapshotError::Thread)));
+        std::iter::once(mine).chain(theirs).collect()
+    });
+    if let Some(error) = outcomes.into_iter().find_map(Result::err) {
+        return Err(all_missing(error, mirror, acts));
+    }
+    let mut stats = vec![Stat::default(); acts.len()];
+    for (begin, chunk) in work.done.into_inner().unwrap_or_default() {
+        stats[begin..begin + chunk.len()].copy_from_slice(&chunk);
+    }
+    Ok((stats, work.bytes.into_inner()))
+}
+
+/// Where one blob is missing others are, and who fetches them wants all.
+fn all_missing(error: SnapshotError, mirror: &Path, acts: &[Act]) -> SnapshotError {
+    if !matches!(error, SnapshotError::Missing { .. }) {
+        return error;
+    }
+    let Ok(repo) = objects::open(mirror) else { return error };
+    let Ok(objects) = Objects::of(&repo) else { return error };
+    let missing: Vec<_> = missing(&objects, acts).collect();
+    if missing.is_empty() { error } else { SnapshotError::Missing { objects: missing } }
+}
+
+/// The blobs of `acts` that are not there.
+pub(super) fn missing(objects: &Objects<'_>, acts: &[Act]) -> impl Iterator<Item = MissingObject> {
+    acts.iter().filter_map(|act| match act.what {
+        What::Blob { id, .. } if !objects.has(id) => {
+            Some(MissingObject { id: id.to_string(), path: act.path.clone() })
+        }
+        _ => None,
+    })
+}
+
+/// What the threads share.
+struct Work<'a> {
+    top: &'a Path,
+    mirror: &'a Path,
+    acts: &'a [Act],
+    make: Make,
+    next: AtomicUsize,
+    bytes: AtomicU64,
+    /// One thread has failed, and the others need not go on.
+    failed: AtomicBool,
+    done: Mutex<Vec<(usize, Vec<Stat>)>>,
+    progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    fn run(&self) -> Result<(), SnapshotError> {
+        let outcome = self.take_turns();
+        if outcome.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    fn take_turns(&self) -> Result<(), SnapshotError> {
+        let unreadable = |source| SnapshotError::Mirror { path: self.mirror.into(), source };
+        let repo = objects::open(self.mirror).map_err(unreadable)?;
+        let objects = Objects::of(&repo).map_err(unreadable)?;
+        let mut reach =
+            Reach::new(self.top, Some(self.make)).map_err(DiskError::io("open", self.top))?;
+        loop {
+            let begin = self.next.fetch_add(ACTS_AT_ONCE, Ordering::Relaxed);
+            if self.acts.len() <= begin || self.failed.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let end = (begin + ACTS_AT_ONCE).min(self.acts.len());
+            let acts = &self.acts[begin..end];
+            let stats: Result<Vec<Stat>, SnapshotError> =
+                acts.iter().map(|act| self.act(act, &objects, &mut reach)).collect();
+            if let Ok(mut done) = self.done.lock() {
+                done.push((begin, stats?));
+            }
+            self.progress.at(end as u64);
+        }
+    }
+
+    fn act(
+        &self,
+        act: &Act,
+        objects: &Objects<'_>,
+        reach: &mut Reach,
+    ) -> Result<Stat, SnapshotError> {
+        let outcome = match act.what {
+            What::Blob { id, kind, finish } => {
+                let written = objects
+                    .blob(id, |blob| self.blob(act, blob, (id, kind, finish), reach))
+                    .map_err(|source| SnapshotError::object(id, &act.path, source))?;
+                if written == Err(Errno::EINVAL) && kind == Kind::Link {
+                    let why = "no symbolic link leads there";
+                    return Err(SnapshotError::Refused { path: shown(&act.path), why });
+                }
+                written
+            }
+            What::Module(_) => reach
+                .to(&act.path)
+                .and_then(|(dir, name)| make_dir(dir, name, self.make))
+                .map(|()| Stat::default()),
+            What::Whiteout => reach.to(&act.path).and_then(|(dir, name)| {
+                mknodat(dir, name, SFlag::S_IFCHR, Mode::empty(), 0).map(|()| Stat::default())
+            }),
+        };
+        let path = self.top.join(std::ffi::OsStr::from_bytes(&act.path));
+        outcome.map_err(|errno| DiskError::io("write", &path)(errno).into())
+    }
+
+    fn blob(
+        &self,
+        act: &Act,
+        blob: &[u8],
+        (id, kind, finish): (Oid, Kind, Finish),
+        reach: &mut Reach,
+    ) -> nix::Result<Stat> {
+        let (dir, name) = reach.to(&act.path)?;
+        if kind == Kind::Link {
+            if blob.is_empty() || blob.contains(&0) {
+                return Err(Errno::EINVAL);
+            }
+            symlinkat(blob, dir, name)?;
+            return Ok(stat(&fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?));
+        }
+        let finished = if finish == Finish::default() { None } else { finish.apply(blob, id) };
+        let bytes = finished.as_deref().unwrap_or(blob);
+        let mode = Mode::from_bits_truncate(if kind == Kind::Program { 0o755 } else { 0o644 });
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let mut file = File::from(openat(dir, name, flags, mode)?);
+        if self.make.change_modes {
+            fchmod(&file, mode)?;
+        }
+        file.write_all(bytes)
+            .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(stat(&fstat(&file)?))
+    }
+}
+
+/// As an index has it: the low 32 bits of each number.
+pub(super) fn stat(about: &FileStat) -> Stat {
+    Stat {
+        changed: (about.st_ctime as u32, about.st_ctime_nsec as u32),
+        written: (about.st_mtime as u32, about.st_mtime_nsec as u32),
+        inode: about.st_ino as u32,
+        size: about.st_size as u32,
+    }
+}
