@@ -24,7 +24,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use casefile::config::limits::Limits;
-use casefile::jail::plan::{Plan, Wanted};
+use casefile::jail::plan::{Layered, Plan, Wanted};
 use casefile::jail::policy::{Library, Network, Strength};
 use casefile::jail::wire::{Spec, Status, WallKey};
 use casefile::jail::{Jail, Streams, Zygote};
@@ -44,11 +44,16 @@ fn main() {
     let plan = plan();
     commands(&zygote, &plan);
     opening(&zygote, &plan);
+    layered(&zygote);
     hands(&zygote, &plan);
     memory(&zygote, &plan);
 }
 
 fn plan() -> Plan {
+    plan_with(Vec::new())
+}
+
+fn plan_with(layered: Vec<Layered>) -> Plan {
     let offline = Library::new(None).named("offline").unwrap();
     let shown = offline.shown(Path::new("/nonexistent"), &[]).unwrap();
     let limits = Limits::default();
@@ -59,7 +64,7 @@ fn plan() -> Plan {
         limits: &limits,
         kept: Vec::new(),
         shown,
-        layered: Vec::new(),
+        layered,
         program_at: None,
         scratch: None,
     };
@@ -144,6 +149,36 @@ fn opening(zygote: &Zygote, plan: &Plan) {
     }
     println!("\nopening a jail");
     row("from plan to ready", &open);
+}
+
+/// Opening one with a tree of three layers, in turn with one that has none.
+fn layered(zygote: &Zygote) {
+    let dir = tempfile::tempdir().unwrap();
+    let below: Vec<_> = ["top", "middle", "base"].map(|name| dir.path().join(name)).into();
+    let changes = dir.path().join("changes");
+    below.iter().for_each(|layer| std::fs::create_dir(layer).unwrap());
+    std::fs::create_dir(&changes).unwrap();
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let layers = Layered { at: "/case/repos/code".into(), below, changes, durable: false };
+    let (layered, plain) = (plan_with(vec![layers.clone()]), plan());
+    for _ in 0..ROUNDS / 4 {
+        for (plan, times) in [(&layered, &mut with), (&plain, &mut without)] {
+            for name in ["upper", "work"] {
+                // The kernel's own directories there are empty, and nobody may look.
+                let _ = Command::new("rm").arg("-rf").arg(layers.changes.join(name)).status();
+                std::fs::create_dir(layers.changes.join(name)).unwrap();
+            }
+            let start = Instant::now();
+            let jail = zygote.open(plan).unwrap();
+            times.push(start.elapsed().as_secs_f64() * 1000.0);
+            drop(jail);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    println!("\nopening a jail with a tree of three layers");
+    row("with it", &with);
+    row("without", &without);
+    row("  over that, by round", &differences(&with, &without));
 }
 
 /// A read of 4 KiB through the hands, back to back, as a tool makes it; and the

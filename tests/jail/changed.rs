@@ -117,6 +117,12 @@ fn told(dir: &Path) {
         "/run/casefile/changed 2 x | tr '\\0' '\\n' | head -n1; cd dir; /run/casefile/changed 2 x >/dev/null && echo below",
     );
     assert_eq!(said, "casefile\nbelow\n");
+    // Each by its whole name, which is all that older versions of git go by.
+    let script = "cd moved; rm -r a; echo file >a; rm -r b; cd ..; /run/casefile/changed 2 x | tr '\\0' '\\n'";
+    let said = says(&jail, script);
+    for name in ["moved/a", "moved/a/1", "moved/a/5", "moved/b/1"] {
+        assert!(said.lines().any(|line| line == name), "{name} in {said}");
+    }
     for script in [
         "/run/casefile/changed 1 x",
         "/run/casefile/changed",
