@@ -21,4 +21,5 @@ pub mod disk;
 pub mod hint;
 pub mod jail;
 pub mod repos;
+pub mod world;
 pub mod yaml;

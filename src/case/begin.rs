@@ -56,6 +56,11 @@ impl Begun {
         self.dir.join("evidence")
     }
 
+    /// Where its kept outputs go.
+    pub fn outputs(&self) -> PathBuf {
+        self.dir.join("outputs")
+    }
+
     /// Makes it a case, in one step.
     pub fn finish(mut self, id: &CaseId, manifest: &Manifest) -> Result<(), CaseError> {
         let text = manifest.emit()?;

@@ -14,6 +14,10 @@ use crate::hint::Hint;
 )]
 pub struct Repo {
     pub name: RepoName,
+    /// The mirror that it is of, if that has another name: a submodule of two
+    /// repositories is there twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<RepoName>,
     /// Where it was fetched from.
     pub from: String,
     pub commit: CommitId,
@@ -32,6 +36,13 @@ pub struct Repo {
     /// case does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wiring: Option<String>,
+}
+
+impl Repo {
+    /// The mirror that it is of.
+    pub fn mirror(&self) -> &RepoName {
+        self.mirror.as_ref().unwrap_or(&self.name)
+    }
 }
 
 /// The place of a submodule.

@@ -19,6 +19,14 @@ pub(crate) fn plain_json(json: &serde_json::Value) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Lines of text: the ends of lines and the tabs stay what they are.
+pub(crate) fn plain_lines(text: &str) -> String {
+    spell_out(text, |c| match c {
+        '\n' | '\t' => c.to_string(),
+        c => c.escape_unicode().to_string(),
+    })
+}
+
 fn spell_out(text: &str, spell: impl Fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

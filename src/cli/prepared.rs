@@ -11,7 +11,7 @@ use super::surroundings::Surroundings;
 use crate::config::Settings;
 use crate::config::limits::Limits;
 use crate::jail::JailError;
-use crate::jail::plan::{HOME, Plan, USER, Wanted};
+use crate::jail::plan::{HOME, Layered, Plan, USER, Wanted};
 use crate::jail::policy::{Policy, Shown, Strength};
 
 /// All that a jail is opened and a command in it is started with.
@@ -25,11 +25,20 @@ pub(super) struct Prepared {
     _scratch: Option<Scratch>,
 }
 
+/// What a jail shows.
+#[derive(Debug, Default)]
+pub(super) struct Shows {
+    pub(super) shown: Vec<Shown>,
+    pub(super) layered: Vec<Layered>,
+    /// Where it has this very program.
+    pub(super) program_at: Option<PathBuf>,
+}
+
 impl Prepared {
     pub(super) fn new(
         policy: &Policy,
         settings: &Settings,
-        shown: Vec<Shown>,
+        shows: Shows,
         around: &Surroundings,
     ) -> Result<Self, Failure> {
         let limits = policy.limits(settings.limits());
@@ -49,9 +58,9 @@ impl Prepared {
             local_sockets: policy.local_sockets.value,
             limits: &limits,
             kept: around.given.kept(),
-            shown,
-            layered: Vec::new(),
-            program_at: None,
+            shown: shows.shown,
+            layered: shows.layered,
+            program_at: shows.program_at,
             scratch: scratch.is_some().then(|| home.clone()),
         };
         let plan = Plan::new(&wanted).map_err(Failure::user)?;

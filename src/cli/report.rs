@@ -89,6 +89,11 @@ pub(crate) fn warn(error: &dyn Hint) {
     }
 }
 
+/// Says something beside the main thing that a person may want to know.
+pub(crate) fn note(text: &str) {
+    let _ = line(&mut anstream::stderr(), AnsiColor::Blue, "note", text);
+}
+
 /// An error and its causes in one line.
 pub(crate) fn with_causes<E: Error + ?Sized>(error: &E) -> String {
     let mut text = error.to_string();

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::command::{Command, To};
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Shows};
 use super::report::Failure;
 use super::surroundings::Surroundings;
 use crate::config::limits::{Bounds, Limits, TABLE};
@@ -68,7 +68,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     let policy = policy.map_err(Failure::user)?;
     let here = &around.given.working_directory;
     let shown = policy.shown(here, &asked(&args, around)?).map_err(Failure::user)?;
-    let prepared = Prepared::new(&policy, &settings, shown, around)?;
+    let prepared = Prepared::new(&policy, &settings, Shows { shown, ..Shows::default() }, around)?;
     let cwd = if prepared.plan.shows(here) { here.clone() } else { prepared.home.clone() };
     let command = Command { policy: &policy, args: &args.command, cwd, timeout_s: args.timeout };
     let came = command.conduct(&prepared, &To::Caller)?;

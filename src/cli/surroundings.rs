@@ -33,6 +33,13 @@ impl Hint for NoWorkingDirectory {
     }
 }
 
+/// The kernel gives no randomness.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `/dev/urandom`")]
+struct NoRandomness(#[source] std::io::Error);
+
+impl Hint for NoRandomness {}
+
 impl Surroundings {
     /// Looks around. `file` is what `--config` named.
     #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
@@ -60,6 +67,16 @@ impl Surroundings {
     #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn holder(&self, command: &str) -> Holder {
         Holder { pid: std::process::id(), command: command.into(), since: Timestamp::now() }
+    }
+
+    /// Bytes that nobody can guess, for names.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn random<const N: usize>(&self) -> Result<[u8; N], Failure> {
+        let mut bytes = [0; N];
+        std::fs::File::open("/dev/urandom")
+            .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
+            .map_err(|error| Failure::user(NoRandomness(error)))?;
+        Ok(bytes)
     }
 
     /// The settings and policies that hold here, for one who builds a jail from them:

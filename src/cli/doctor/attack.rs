@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::attack::{Arena, Fixture, Row, Verdict, carry_out};
 use crate::cli::plain::{plain, plain_json};
-use crate::cli::prepared::{Prepared, jail};
+use crate::cli::prepared::{Prepared, Shows, jail};
 use crate::cli::report::{Failure, print};
 use crate::cli::surroundings::Surroundings;
 use crate::cli::table::Table;
@@ -83,7 +83,7 @@ fn attack(
     let mut fixture = fixture.map_err(|error| Failure::user(AttackError::Fixture(error)))?;
     let directory = fixture.directory();
     let shown = policy.shown(&directory, &fixture.shown()).map_err(Failure::user)?;
-    let prepared = Prepared::new(policy, settings, shown, around)?;
+    let prepared = Prepared::new(policy, settings, Shows { shown, ..Shows::default() }, around)?;
     let zygote = Zygote::start_for_one().map_err(jail)?;
     let opened = zygote.open(&prepared.plan).map_err(jail)?;
     let arena = Arena {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::plain::{plain, plain_json};
-use super::prepared::{Prepared, jail};
+use super::prepared::{Prepared, Shows, jail};
 use super::report::{Failure, print};
 use super::surroundings::Surroundings;
 use super::table::Table;
@@ -101,7 +101,7 @@ fn try_out(policy: &Policy, settings: &Settings, around: &Surroundings) -> Resul
         .tempdir_in(around.temporary_directory())
         .map_err(|error| jail(JailError::Start(error)))?;
     let shown = policy.shown(somewhere.path(), &[]).map_err(Failure::user)?;
-    let prepared = Prepared::new(policy, settings, shown, around)?;
+    let prepared = Prepared::new(policy, settings, Shows { shown, ..Shows::default() }, around)?;
     run_nothing(&prepared).map_err(jail)
 }
 

@@ -101,11 +101,11 @@ pub fn make(
     let key = key(snapshot, wires);
     let found = dir.join(&key);
     // The index of a snapshot that was made anew is another file.
-    if is_of(&found, name, snapshot, wires) {
+    if is_of(&found, name, snapshot, &wires.worktree) {
         return Ok(found);
     }
     let beside = Beside::begin(&dir, &key, holder, progress)?;
-    if is_of(&found, name, snapshot, wires) {
+    if is_of(&found, name, snapshot, &wires.worktree) {
         return Ok(found);
     }
     let building = beside.make()?;
@@ -120,6 +120,18 @@ pub fn make(
     }
     beside.place()?;
     Ok(found)
+}
+
+/// The wiring called `key`, if it is there and of this snapshot, as it is now.
+pub fn find(
+    store: &Store,
+    name: &RepoName,
+    key: &str,
+    snapshot: &Snapshot,
+    worktree: &Path,
+) -> Option<PathBuf> {
+    let found = store.wirings(name).join(key);
+    is_of(&found, name, snapshot, worktree).then_some(found)
 }
 
 /// Lays the same files for one case alone: for a working tree that is a copy, with
@@ -172,18 +184,18 @@ fn lay(git: &Path, name: &RepoName, snapshot: &Snapshot, wires: &Wires) -> Resul
 }
 
 /// Whether the wiring at `found` is there, with the index that the snapshot has now.
-fn is_of(found: &Path, name: &RepoName, snapshot: &Snapshot, wires: &Wires) -> bool {
+fn is_of(found: &Path, name: &RepoName, snapshot: &Snapshot, worktree: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let Ok(there) = fs::symlink_metadata(found.join(".git/index")) else { return false };
     let Ok(index) = fs::symlink_metadata(&snapshot.index) else { return false };
-    if wires.worktree == place(name) && there.ino() == index.ino() {
+    if worktree == place(name) && there.ino() == index.ino() {
         return true;
     }
     // Its own: made later than the snapshot's, of the same length but for the place.
     let place = place(name).as_os_str().len() as u64;
     (index.mtime(), index.mtime_nsec()) <= (there.mtime(), there.mtime_nsec())
         && there.len().abs_diff(index.len())
-            <= place.abs_diff(wires.worktree.as_os_str().len() as u64) + 8
+            <= place.abs_diff(worktree.as_os_str().len() as u64) + 8
 }
 
 fn key(snapshot: &Snapshot, wires: &Wires) -> String {

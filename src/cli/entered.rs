@@ -1,0 +1,107 @@
+//! A case that somebody is about to work in: held, laid out, and with a jail
+//! prepared for it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::command::{Came, Command, To};
+use super::prepared::{Prepared, Shows};
+use super::progress::Line;
+use super::report::{Failure, warn};
+use super::surroundings::Surroundings;
+use crate::case::{self, CaseId, Held, Manifest, Repo};
+use crate::hint::Hint;
+use crate::jail::policy::Policy;
+use crate::repos::Store;
+use crate::world::{Ground, World, WorldError, place};
+
+/// A case in use, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Entered {
+    held: Held,
+    pub(super) manifest: Manifest,
+    /// Where one begins.
+    pub(super) start: PathBuf,
+    policy: Policy,
+    prepared: Prepared,
+}
+
+/// The machine went down while the case was in use.
+#[derive(Debug, thiserror::Error)]
+#[error("the machine went down while `{id}` was in use")]
+struct WentDown {
+    id: CaseId,
+}
+
+impl Hint for WentDown {
+    fn hint(&self) -> Option<String> {
+        Some("What was written last may be missing or empty; look at it before relying on it.".into())
+    }
+}
+
+impl Entered {
+    /// Enters the case that is meant by `given`.
+    pub(super) fn enter(given: &str, around: &Surroundings, as_whom: &str) -> Result<Self, Failure> {
+        let (settings, library) = around.trusted()?;
+        let home = settings.home().map(case::Home::new).map_err(Failure::user)?;
+        let id = case::find(&home, given).map_err(Failure::case)?;
+        let holder = around.holder(as_whom);
+        let held = Held::take(&home, &id, &holder).map_err(Failure::case)?;
+        let manifest = held.manifest().map_err(Failure::case)?;
+        let policy = library.load(&manifest.policy).map_err(Failure::user)?;
+        let store = Store::of(&home).share().map_err(Failure::user)?;
+        let progress = Line::new();
+        let ground = Ground {
+            store: &store,
+            git: &around.git(),
+            holder: &holder,
+            progress: &progress,
+            now: around.now(),
+        };
+        let world = World::lay(&ground, &held).map_err(Failure::world)?;
+        drop(progress);
+        if world.power_cut.is_some() {
+            warn(&WentDown { id });
+        }
+        let World { manifest, shown: of_case, layered, program_at, start, .. } = world;
+        let mut shown = policy.shown(std::path::Path::new("/"), &[]).map_err(Failure::user)?;
+        shown.extend(of_case);
+        let shows = Shows { shown, layered, program_at: Some(program_at) };
+        let prepared = Prepared::new(&policy, &settings, shows, around)?;
+        Ok(Self { held, manifest, start, policy, prepared })
+    }
+
+    /// Where one of its repositories is.
+    pub(super) fn place(&self, repo: &Repo) -> PathBuf {
+        place(&self.manifest.repos, repo)
+    }
+
+    /// Runs a command in the case.
+    pub(super) fn conduct(
+        &self,
+        args: &[OsString],
+        cwd: PathBuf,
+        timeout_s: Option<u64>,
+        to: &To<'_>,
+    ) -> Result<Came, Failure> {
+        Command { policy: &self.policy, args, cwd, timeout_s }.conduct(&self.prepared, to)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if let Err(error) = World::leave(&self.held) {
+            warn(&error);
+        }
+    }
+}
+
+impl Failure {
+    /// A world that could not be laid out.
+    pub(super) fn world(error: WorldError) -> Self {
+        match error {
+            WorldError::Case(error) => Self::case(error),
+            error => Self::user(error),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Why a world cannot be laid out.
+
+use jiff::Timestamp;
+
+use crate::case::{CaseError, CaseId, RepoName};
+use crate::disk::{DiskError, TrashError};
+use crate::hint::Hint;
+use crate::repos::RepoError;
+use crate::repos::snapshot::SnapshotError;
+use crate::repos::wiring::WiringError;
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorldError {
+    #[error("case `{id}` was closed on {since}")]
+    Closed { id: CaseId, since: Timestamp },
+    #[error("the mirror of `{name}` is not there any more")]
+    NoMirror { name: RepoName, from: String },
+    #[error("not all cases can be read, so what they need is not known")]
+    Unknown { id: String, source: Box<CaseError> },
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    Trash(#[from] TrashError),
+}
+
+impl Hint for WorldError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Closed { id, .. } => {
+                Some(format!("Go on in a fork of it: `casefile fork {id}`."))
+            }
+            Self::NoMirror { name, from } => {
+                Some(format!("Bring it back with `casefile repo add {name} {from}`."))
+            }
+            Self::Unknown { id, .. } => {
+                Some(format!("Mend its `case.yaml`, or remove it with `casefile rm {id}`."))
+            }
+            Self::Case(error) => error.hint(),
+            Self::Repo(error) => error.hint(),
+            Self::Snapshot(error) => error.hint(),
+            Self::Wiring(error) => error.hint(),
+            Self::Disk(error) => error.hint(),
+            Self::Trash(error) => error.hint(),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The world of a case: which trees of the host its jail shows, where, and on what
+//! the case writes.
+//!
+//! ```text
+//! manifest ──► for each repo: snapshot, wiring, layers ──┐
+//!                evidence, outputs, notes ───────────────┴──► what a plan is made of
+//! ```
+//!
+//! A world is laid out anew for each jail. Whatever of it is missing and can be made
+//! again is made: a snapshot that was collected, a wiring. Only what the case itself
+//! has written is nobody else's, and lies in its layer.
+//!
+//! **Nothing that a case has written is entered here.** Its layers are named, moved
+//! and shown, and the kernel lays them over the rest inside the jail.
+
+mod collect;
+mod error;
+mod power;
+
+use std::path::{Path, PathBuf};
+
+use crate::case::{Held, Manifest, Repo, inside};
+use crate::disk::{self, Holder};
+use crate::jail::plan::Layered;
+use crate::jail::policy::{Giver, Mode, Mount, Shown};
+use crate::repos::snapshot::{self, Snapshot};
+use crate::repos::wiring::{self, Wires};
+use crate::repos::{Git, Mirror, Progress, RepoError, Shared, Until};
+
+pub use collect::{Collected, collect};
+pub use error::WorldError;
+pub use power::PowerCut;
+
+/// What worlds are made of, and with.
+pub struct Ground<'a> {
+    pub store: &'a Shared,
+    /// For what a partial clone lacks.
+    pub git: &'a Git,
+    pub holder: &'a Holder,
+    pub progress: &'a dyn Progress,
+    pub now: jiff::Timestamp,
+}
+
+/// What a jail has to show for a case.
+#[derive(Debug)]
+pub struct World {
+    pub manifest: Manifest,
+    pub shown: Vec<Shown>,
+    pub layered: Vec<Layered>,
+    /// Where the jail has this very program.
+    pub program_at: PathBuf,
+    /// Where whoever comes in begins.
+    pub start: PathBuf,
+    /// What was lost, if the machine went down while the case was in use.
+    pub power_cut: Option<PowerCut>,
+}
+
+impl World {
+    /// Lays out the world of a case.
+    pub fn lay(ground: &Ground<'_>, held: &Held) -> Result<Self, WorldError> {
+        let frozen = ground.store.store.layers();
+        let manifest = held.settle(&frozen)?;
+        if let Some(since) = manifest.closed {
+            return Err(WorldError::Closed { id: held.id().clone(), since });
+        }
+        let power_cut = power::begin(&held.dir())?;
+        let mut laying = Laying {
+            ground,
+            case: held.dir(),
+            layer: held.layer(&manifest),
+            below: manifest.below.iter().map(|id| frozen.join(id.to_string())).collect(),
+            manifest: &manifest,
+            shown: Vec::new(),
+            layered: Vec::new(),
+        };
+        laying.host_side()?;
+        laying.notes()?;
+        for repo in &manifest.repos {
+            laying.repo(repo)?;
+        }
+        let Laying { shown, layered, .. } = laying;
+        let mut tops = manifest.repos.iter().filter(|repo| repo.within.is_none());
+        let start = match (tops.next(), tops.next()) {
+            (Some(only), None) => inside::repo(&only.name),
+            _ => inside::WORLD.into(),
+        };
+        let program_at = inside::CHANGED.into();
+        Ok(Self { manifest, shown, layered, program_at, start, power_cut })
+    }
+
+    /// Says that nobody works in the case any more, and nothing was lost.
+    pub fn leave(held: &Held) -> Result<(), WorldError> {
+        Ok(power::end(&held.dir())?)
+    }
+}
+
+/// Makes all that the worlds of a case will need, and pins it in its manifest. Says
+/// what is worth a word.
+pub fn prepare(ground: &Ground<'_>, manifest: &mut Manifest) -> Result<Vec<String>, WorldError> {
+    let mut said = Vec::new();
+    let mut repos = manifest.repos.clone();
+    for repo in &mut repos {
+        let snapshot = find_or_make(ground, repo)?;
+        let notes = snapshot.notes.iter();
+        said.extend(notes.map(|note| format!("`{}`: {note}", repo.name)));
+        let wiring = wired(ground, manifest, repo, &snapshot)?;
+        repo.wiring = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
+    }
+    manifest.repos = repos;
+    Ok(said)
+}
+
+/// The snapshot of a repository, found or made.
+fn find_or_make(ground: &Ground<'_>, repo: &Repo) -> Result<Snapshot, WorldError> {
+    let Ground { store, git, holder, progress, .. } = ground;
+    if let Some(snapshot) = snapshot::find(&store.store, repo.mirror(), &repo.tree)? {
+        return Ok(snapshot);
+    }
+    let mirror = mirror(ground, repo)?;
+    mirror.complete(store, &repo.commit, git, holder, *progress)?;
+    Ok(snapshot::make(store, &mirror.name, &mirror.path, &repo.commit, holder, *progress)?)
+}
+
+/// The layer with the `.git` of a repository, found or made.
+fn wired(
+    ground: &Ground<'_>,
+    manifest: &Manifest,
+    repo: &Repo,
+    snapshot: &Snapshot,
+) -> Result<PathBuf, WorldError> {
+    let Ground { store, holder, progress, .. } = ground;
+    let (name, worktree) = (repo.mirror(), place(&manifest.repos, repo));
+    let pinned = repo.wiring.as_ref();
+    let found =
+        pinned.and_then(|key| wiring::find(&store.store, name, key, snapshot, &worktree));
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let mirror = mirror(ground, repo)?;
+    let until = Until {
+        at: manifest.incident.as_ref().map(|incident| incident.at),
+        commit: repo.commit.clone(),
+        now: ground.now,
+    };
+    let seen = mirror.refs(manifest.history, &until)?;
+    let objects = mirror.objects()?;
+    let wires = Wires {
+        head: repo.commit.clone(),
+        refs: seen.into_iter().map(|seen| (seen.name, seen.id, seen.peeled)).collect(),
+        objects: (0..objects.len()).map(|nth| inside::objects(&repo.name, nth)).collect(),
+        worktree,
+        changed: Some(inside::CHANGED.into()),
+        shallow: mirror.shallow_at()?,
+        origin: Some(repo.from.clone()),
+    };
+    Ok(wiring::make(store, name, snapshot, &wires, holder, *progress)?)
+}
+
+/// Where a repository is in the world: by its name, or in the one it is a part of.
+pub fn place(repos: &[Repo], repo: &Repo) -> PathBuf {
+    let mut parts = Vec::new();
+    let mut here = repo;
+    // As deep as there are repositories: a manifest could send one round in circles.
+    for _ in repos {
+        let Some(within) = &here.within else { break };
+        parts.push(within.path.as_path());
+        match repos.iter().find(|other| other.name == within.repo) {
+            Some(outer) => here = outer,
+            None => break,
+        }
+    }
+    parts.iter().rev().fold(inside::repo(&here.name), |place, part| place.join(part))
+}
+
+fn mirror(ground: &Ground<'_>, repo: &Repo) -> Result<Mirror, WorldError> {
+    Mirror::open(&ground.store.store, repo.mirror()).map_err(|error| match error {
+        RepoError::NoSuch { .. } => {
+            WorldError::NoMirror { name: repo.mirror().clone(), from: repo.from.clone() }
+        }
+        error => error.into(),
+    })
+}
+
+struct Laying<'a> {
+    ground: &'a Ground<'a>,
+    case: PathBuf,
+    manifest: &'a Manifest,
+    /// What the case writes into.
+    layer: PathBuf,
+    /// The frozen layers that it lies on, the latest first.
+    below: Vec<PathBuf>,
+    shown: Vec<Shown>,
+    layered: Vec<Layered>,
+}
+
+impl Laying<'_> {
+    /// What the host writes and the jail only reads.
+    fn host_side(&mut self) -> Result<(), WorldError> {
+        for (name, at) in [("evidence", inside::EVIDENCE), ("outputs", inside::OUTPUTS)] {
+            let from = self.case.join(name);
+            disk::directory(&from)?;
+            self.show(from, at.into());
+        }
+        Ok(())
+    }
+
+    fn notes(&mut self) -> Result<(), WorldError> {
+        // A tree of layers has at least one that is not written to.
+        let empty = self.ground.store.store.path().join("empty");
+        disk::directory(&empty)?;
+        let part = Path::new("notes");
+        let mut below = self.frozen(part);
+        below.push(empty);
+        self.lay(inside::NOTES.into(), part, below)
+    }
+
+    fn repo(&mut self, repo: &Repo) -> Result<(), WorldError> {
+        let snapshot = find_or_make(self.ground, repo)?;
+        let wiring = wired(self.ground, self.manifest, repo, &snapshot)?;
+        let at = place(&self.manifest.repos, repo);
+        self.objects(repo)?;
+        let part = Path::new("repos").join(repo.name.as_str());
+        let frozen = self.frozen(&part);
+        let upper = self.layer.join(&part).join("upper");
+        // Whatever lies over the snapshot may differ from it.
+        for (nth, from) in [upper].into_iter().chain(frozen.iter().cloned()).enumerate() {
+            self.show(from, inside::changes(&at, nth));
+        }
+        let below = frozen.into_iter().chain([wiring]).chain(snapshot.layers).collect();
+        self.lay(at, &part, below)
+    }
+
+    /// The objects that git reads, of the mirror and of what it borrows from.
+    fn objects(&mut self, repo: &Repo) -> Result<(), WorldError> {
+        let nothing = self.ground.store.store.path().join("nothing");
+        for (nth, from) in mirror(self.ground, repo)?.objects()?.into_iter().enumerate() {
+            let at = inside::objects(&repo.name, nth);
+            let borrows = from.join("info/alternates");
+            self.show(from, at.clone());
+            if disk::stands(&borrows) {
+                // It names places of the host, and git would miss them. The wiring
+                // names them as they are here.
+                if !disk::stands(&nothing) {
+                    disk::replace(&nothing, b"")?;
+                }
+                self.show(nothing.clone(), at.join("info/alternates"));
+            }
+        }
+        Ok(())
+    }
+
+    /// This part of the frozen layers that have it.
+    fn frozen(&self, part: &Path) -> Vec<PathBuf> {
+        let uppers = self.below.iter().map(|layer| layer.join(part).join("upper"));
+        uppers.filter(|upper| disk::stands(upper)).collect()
+    }
+
+    fn lay(&mut self, at: PathBuf, part: &Path, below: Vec<PathBuf>) -> Result<(), WorldError> {
+        let changes = self.layer.join(part);
+        let work = changes.join("work");
+        disk::directory(&changes.join("upper"))?;
+        // What the kernel left there belongs to the jail before, and says that it ended
+        // badly if it did. Only the machine's going down could have cost something.
+        disk::trash::empty(&work)?;
+        disk::directory(&work)?;
+        self.layered.push(Layered { at, below, changes, durable: self.manifest.durable });
+        Ok(())
+    }
+
+    fn show(&mut self, from: PathBuf, to: PathBuf) {
+        let mount = Mount { from, to, mode: Mode::Read };
+        self.shown.push(Shown { mount, by: Giver::Case, optional: false });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+    use crate::case::{CasePath, CommitId, Repo, RepoName, Rule, TreeId, Within};
+
+    fn repo(name: &str, within: Option<(&str, &str)>) -> Repo {
+        let id = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        Repo {
+            name: RepoName::parse(name).unwrap(),
+            from: String::new(),
+            commit: CommitId::parse(id).unwrap(),
+            tree: TreeId::parse(id).unwrap(),
+            rule: Rule::Commit,
+            before: None,
+            after: None,
+            mirror: None,
+            within: within.map(|(repo, path)| Within {
+                repo: RepoName::parse(repo).unwrap(),
+                path: CasePath::new(path).unwrap(),
+            }),
+            wiring: None,
+        }
+    }
+
+    #[test]
+    fn a_submodule_lies_in_the_one_it_is_a_part_of() {
+        let repos = [
+            repo("app", None),
+            repo("lib", Some(("app", "vendor/lib"))),
+            repo("deep", Some(("lib", "third party"))),
+            repo("round", Some(("round", "x"))),
+        ];
+        #[rustfmt::skip]
+        let table = [
+            (0, "/case/repos/app"),
+            (1, "/case/repos/app/vendor/lib"),
+            (2, "/case/repos/app/vendor/lib/third party"),
+        ];
+        for (at, want) in table {
+            assert_eq!(place(&repos, &repos[at]).to_str(), Some(want));
+        }
+        // It ends, wherever that is.
+        assert!(place(&repos, &repos[3]).starts_with("/case/repos/round"));
+    }
+}
