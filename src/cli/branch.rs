@@ -17,10 +17,10 @@ use crate::case::RepoName;
 use crate::hint::Hint;
 use crate::repos::{Commits, Mirror, Store};
 
-/// Publish the commits of a case as a new branch of where its repo came from
+/// Publish the commits of a case as a new branch, or as a patch
 ///
-/// Never to a branch that is there. With `--patch` they go to a file instead, and
-/// nothing is published.
+/// The branch is made where the repo came from, and no branch that is there is moved.
+/// With `--patch` they go to a file, and nothing is published.
 #[derive(Args, Debug)]
 pub(crate) struct Branch {
     /// Its id, or the beginning of it
@@ -83,8 +83,7 @@ pub(crate) fn run(branch: Branch, around: &Surroundings) -> Result<ExitCode, Fai
     let mirror = Mirror::open(&store.store, repo.mirror()).map_err(Failure::user)?;
     let (git, progress) = (around.git(), Line::new());
     let bundle = &mut answers[0];
-    let commits =
-        Commits::take_in(&store.store, &mirror, &repo.commit, bundle, &git, &progress);
+    let commits = Commits::take_in(&store.store, &mirror, &repo.commit, bundle, &git, &progress);
     let commits = commits.map_err(Failure::user)?;
     let count = match commits.count {
         1 => "1 commit".into(),

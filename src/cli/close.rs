@@ -8,7 +8,7 @@ use super::report::{Failure, print};
 use super::surroundings::Surroundings;
 use crate::case::{self, Held};
 
-/// Close cases: all that they hold stays, and nobody works in them any more
+/// Close cases: all stays, and nobody works in them any more
 ///
 /// What they share with no other case can then be collected by `casefile gc`, and is
 /// made again for a fork.

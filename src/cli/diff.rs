@@ -4,13 +4,11 @@
 //! the agent's word too, and is shown as such: on a terminal without its power over
 //! the terminal.
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::command::To;
 use super::entered::Entered;
 use super::inside::{Asking, ask};
 use super::plain::plain_lines;

@@ -35,13 +35,20 @@ struct WentDown {
 
 impl Hint for WentDown {
     fn hint(&self) -> Option<String> {
-        Some("What was written last may be missing or empty; look at it before relying on it.".into())
+        Some(
+            "What was written last may be missing or empty; look at it before relying on it."
+                .into(),
+        )
     }
 }
 
 impl Entered {
     /// Enters the case that is meant by `given`.
-    pub(super) fn enter(given: &str, around: &Surroundings, as_whom: &str) -> Result<Self, Failure> {
+    pub(super) fn enter(
+        given: &str,
+        around: &Surroundings,
+        as_whom: &str,
+    ) -> Result<Self, Failure> {
         let (settings, library) = around.trusted()?;
         let home = settings.home().map(case::Home::new).map_err(Failure::user)?;
         let id = case::find(&home, given).map_err(Failure::case)?;

@@ -9,8 +9,7 @@ use super::surroundings::Surroundings;
 use crate::disk;
 use crate::world::collect;
 
-/// Remove what no open case needs: snapshots, layers, and what was left by killed
-/// commands
+/// Remove what no open case needs, and what killed commands left
 ///
 /// Never what a case is using: a snapshot that is removed here is made again when it
 /// is wanted. Mirrors stay; `casefile repo rm` removes those.
@@ -38,6 +37,6 @@ pub(crate) fn run(gc: Gc, around: &Surroundings) -> Result<ExitCode, Failure> {
         count(collected.snapshots.len(), "snapshot"),
         count(collected.wirings.len(), "wiring"),
         count(collected.layers.len(), "layer"),
-        count(collected.leftovers, "leftover"),
+        count(collected.leftovers.len(), "leftover"),
     ))
 }

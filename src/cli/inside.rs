@@ -56,9 +56,8 @@ pub(super) fn ask(entered: &Entered, asking: &Asking<'_>) -> Result<File, Failur
     command.extend(asking.args.iter().map(OsString::from));
     let to = To::These(answer.as_fd(), said.as_fd());
     let came = entered.conduct(&command, asking.cwd.clone(), None, &to)?;
-    let is_good = came
-        .end()
-        .is_some_and(|end| end.status == Status::Exited(0) && end.passed.is_none());
+    let is_good =
+        came.end().is_some_and(|end| end.status == Status::Exited(0) && end.passed.is_none());
     if is_good {
         return Ok(answer);
     }

@@ -3,21 +3,33 @@
 //! This is the only room that looks at the environment, the working directory,
 //! the clock and the terminal. One file a command; this one names them all.
 
+mod branch;
+mod close;
 mod command;
 mod config;
+mod diff;
 mod doctor;
+mod entered;
+mod fork;
+mod gc;
+mod inside;
 mod list;
+mod open;
 mod plain;
 mod policy;
 mod prepared;
+mod progress;
 mod rename;
+mod repo;
 mod report;
 mod rm;
 mod run;
 mod scratch;
+mod shell;
 mod show;
 mod surroundings;
 mod table;
+mod time;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,10 +51,20 @@ Jail
   doctor        See what jails this host can give, and attack one
 
 Cases
+  open          Open a case at the commit that was live, with its evidence
+  shell         Look around in a case, or run one command in it
+  diff          Print what a case changed in its code, as a patch
+  branch        Publish the commits of a case as a new branch, or as a patch
+  fork          Begin a second case where one stands
+  close         Close cases: all stays, and nobody works in them any more
   list          List the cases, newest first
   show          Show one case
   rename        Give a case another title; its id stays
   rm            Remove cases for good
+
+Code
+  repo          Add, list, fetch and remove the repositories that cases are made of
+  gc            Remove what no open case needs, and what killed commands left
 
 Settings
   config        Show, check or begin casefile.yaml
@@ -70,10 +92,18 @@ struct Cli {
 enum Command {
     Run(run::Args),
     Doctor(doctor::Args),
+    Open(open::Open),
+    Shell(shell::Shell),
+    Diff(diff::Diff),
+    Branch(branch::Branch),
+    Fork(fork::Fork),
+    Close(close::Close),
+    Gc(gc::Gc),
     List(list::List),
     Show(show::Show),
     Rename(rename::Rename),
     Rm(rm::Rm),
+    Repo(repo::Repo),
     Config(config::Config),
     Policy(policy::Command),
     /// Print a completion script for a shell
@@ -105,10 +135,18 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Run(command) => run::run(command, &around()?),
         Command::Doctor(command) => doctor::run(command, &around()?),
         Command::Policy(command) => policy::run(command, &around()?),
+        Command::Open(command) => open::run(command, &around()?),
+        Command::Shell(command) => shell::run(command, &around()?),
+        Command::Diff(command) => diff::run(command, &around()?),
+        Command::Branch(command) => branch::run(command, &around()?),
+        Command::Fork(command) => fork::run(command, &around()?),
+        Command::Close(command) => close::run(command, &around()?),
+        Command::Gc(command) => gc::run(command, &around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),
         Command::Rename(command) => rename::run(command, &around()?),
         Command::Rm(command) => rm::run(command, &around()?),
+        Command::Repo(command) => repo::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();

@@ -16,15 +16,12 @@ use super::report::{Failure, note, print};
 use super::surroundings::Surroundings;
 use super::table::Table;
 use super::time;
-use crate::case::{
-    self, Begun, CaseId, History, Home, Incident, Manifest, Opener, Origin, Repo,
-};
+use crate::case::{self, Begun, CaseId, History, Home, Incident, Manifest, Opener, Origin, Repo};
 use crate::repos::{Deploys, Store};
 use crate::world::{Ground, prepare};
 use asked::{Asked, Found};
 
-/// Open a case: the code at the commit that was live, the evidence, and a place to
-/// work
+/// Open a case at the commit that was live, with its evidence
 ///
 /// Of each repository the commit is the one that was asked for, or the one that a
 /// deploy record names, or the newest on its branch at the time of the incident.

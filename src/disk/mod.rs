@@ -62,6 +62,11 @@ pub(crate) fn stands(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
+/// Whether it is a directory, and not a link to one.
+pub(crate) fn is_directory(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.is_dir())
+}
+
 /// What a file holds, if it is there and so small.
 pub(crate) fn read_small(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, DiskError> {
     use std::io::Read;

@@ -17,7 +17,7 @@ use git2::{Oid, Repository};
 use tempfile::TempDir;
 
 use super::git::{Git, Wish};
-use super::mirror::{bare, Mirror};
+use super::mirror::{Mirror, bare};
 use super::{Progress, RepoError, Source, Store};
 use crate::case::{CommitId, RepoName};
 use crate::disk::{self, DiskError};
@@ -30,17 +30,17 @@ pub enum PublishError {
     #[error("`{branch}` is not a name for a branch")]
     Name { branch: String },
     #[error("what the case gave is no history that git accepts")]
-    Bundle { source: RepoError },
+    Bundle { source: Box<RepoError> },
     #[error("the commits of the case do not grow out of {base}, with which it began")]
     Stranger { base: CommitId },
     #[error("`{name}` has nowhere to be published to: `{from}` is gone")]
     Nowhere { name: RepoName, from: String },
     #[error("`{branch}` was not made at `{to}`")]
-    Push { branch: String, to: String, source: RepoError },
+    Push { branch: String, to: String, source: Box<RepoError> },
     #[error("`{}` is there already", file.display())]
     Taken { file: PathBuf },
     #[error("the patch could not be made")]
-    Patch { source: RepoError },
+    Patch { source: Box<RepoError> },
     #[error("the commits of the case cannot be read")]
     Read(#[source] git2::Error),
     #[error(transparent)]
@@ -120,7 +120,7 @@ impl Commits {
         let source = Source::Checkout(file.clone());
         git.run(dir.path(), &args, Wish::Users, progress, None)
             .and_then(|answer| answer.good("taking in what the case gave", &source))
-            .map_err(|source| PublishError::Bundle { source })?;
+            .map_err(|source| PublishError::Bundle { source: source.into() })?;
         let (tip, count) = {
             let repo = Repository::open_bare(dir.path()).map_err(PublishError::Read)?;
             let tip = repo.refname_to_id(REF).map_err(PublishError::Read)?;
@@ -172,12 +172,17 @@ impl Commits {
             .map_err(|error| PublishError::Push {
                 branch: branch.into(),
                 to: source.shown(),
-                source: error,
+                source: error.into(),
             })
     }
 
     /// Writes them to a file as a patch, which `git am` takes.
-    pub fn patch(&self, file: &Path, git: &Git, progress: &dyn Progress) -> Result<(), PublishError> {
+    pub fn patch(
+        &self,
+        file: &Path,
+        git: &Git,
+        progress: &dyn Progress,
+    ) -> Result<(), PublishError> {
         if disk::stands(file) {
             return Err(PublishError::Taken { file: file.into() });
         }
@@ -191,7 +196,7 @@ impl Commits {
         let source = Source::Checkout(made.clone());
         git.run(self.dir.path(), &args, Wish::Users, progress, None)
             .and_then(|answer| answer.good("making the patch", &source))
-            .map_err(|source| PublishError::Patch { source })?;
+            .map_err(|source| PublishError::Patch { source: source.into() })?;
         let mut from = File::open(&made).map_err(DiskError::io("read", &made))?;
         let copied = File::create_new(file).and_then(|mut to| io::copy(&mut from, &mut to));
         copied.map_err(DiskError::io("write", file))?;

@@ -7,7 +7,7 @@
 //! Nothing is decided by guessing: if one manifest cannot be read, nothing goes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::WorldError;
 use crate::case::{self, CaseId, Home, LayerId, Manifest, RepoName, TreeId};
@@ -21,7 +21,22 @@ pub struct Collected {
     pub wirings: Vec<PathBuf>,
     pub layers: Vec<PathBuf>,
     /// What was left by those that were killed.
-    pub leftovers: usize,
+    pub leftovers: Vec<PathBuf>,
+}
+
+impl Collected {
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        let Self { snapshots, wirings, layers, leftovers } = self;
+        [snapshots, wirings, layers, leftovers].into_iter().flatten()
+    }
+}
+
+/// Moves something into the trash; a file is simply removed.
+fn aside(trash: &Path, path: &Path) -> Result<(), WorldError> {
+    if disk::is_directory(path) {
+        return Ok(trash::move_in(trash, path)?);
+    }
+    Ok(disk::remove_file(path)?)
 }
 
 /// Collects. With `try_only`, only says what would go.
@@ -36,18 +51,17 @@ pub fn collect(
     let collected = {
         let _alone = store.alone(holder, tell)?;
         let cases = cases(home)?;
-        let mut collected = unneeded(&store, &cases)?;
+        let collected = unneeded(&store, &cases)?;
         if !try_only {
-            let all = [&collected.snapshots, &collected.wirings, &collected.layers];
-            for path in all.into_iter().flatten() {
-                trash::move_in(&trash, path)?;
+            for path in collected.all() {
+                aside(&trash, path)?;
             }
-            collected.leftovers = repos::clear(&store)?;
         }
         collected
     };
     if !try_only {
         case::clear(home)?;
+        repos::sweep(&store, holder)?;
         trash::finish(&trash)?;
     }
     Ok(collected)
@@ -84,7 +98,9 @@ fn unneeded(store: &Store, cases: &[(CaseId, Manifest)]) -> Result<Collected, Wo
     let layers: BTreeSet<LayerId> =
         case::needed_layers(cases.iter().map(|(id, manifest)| (id, manifest)));
     let is_needed = |name: &std::ffi::OsStr| {
-        name.to_str().and_then(|name| LayerId::parse(name).ok()).is_some_and(|id| layers.contains(&id))
+        name.to_str()
+            .and_then(|name| LayerId::parse(name).ok())
+            .is_some_and(|id| layers.contains(&id))
     };
     Ok(Collected {
         snapshots: snapshots
@@ -101,6 +117,6 @@ fn unneeded(store: &Store, cases: &[(CaseId, Manifest)]) -> Result<Collected, Wo
             .into_iter()
             .filter(|path| !path.file_name().is_some_and(is_needed))
             .collect(),
-        leftovers: 0,
+        leftovers: repos::leftovers(store)?,
     })
 }

@@ -131,8 +131,7 @@ fn wired(
     let Ground { store, holder, progress, .. } = ground;
     let (name, worktree) = (repo.mirror(), place(&manifest.repos, repo));
     let pinned = repo.wiring.as_ref();
-    let found =
-        pinned.and_then(|key| wiring::find(&store.store, name, key, snapshot, &worktree));
+    let found = pinned.and_then(|key| wiring::find(&store.store, name, key, snapshot, &worktree));
     if let Some(found) = found {
         return Ok(found);
     }

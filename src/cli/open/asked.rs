@@ -114,7 +114,8 @@ impl Asked<'_> {
     /// A checkout on this machine, taken in if it is new, and as it is now.
     fn checkout(&self, path: &str) -> Result<Mirror, Failure> {
         let here = &self.around.given.working_directory;
-        let from = Source::parse(path, here).map_err(Failure::user)?.top().map_err(Failure::user)?;
+        let from =
+            Source::parse(path, here).map_err(Failure::user)?.top().map_err(Failure::user)?;
         let nameless = || Failure::user(NotAsked::Nameless { path: path.into() });
         let name = name_of(&from).ok_or_else(nameless)?;
         let (git, progress) = (self.around.git(), Line::new());
@@ -128,9 +129,7 @@ impl Asked<'_> {
                 let (asked, from) = (from.shown(), mirror.about.source().shown());
                 return Err(Failure::user(NotAsked::Other { name, from, asked }));
             }
-            Ok(mut mirror) => {
-                mirror.fetch(self.store, &git, &holder, &progress).map(|()| mirror)
-            }
+            Ok(mut mirror) => mirror.fetch(self.store, &git, &holder, &progress).map(|()| mirror),
             Err(error) => Err(error),
         };
         mirror.map_err(Failure::user)
@@ -163,11 +162,12 @@ impl Asked<'_> {
                 continue;
             };
             let known = Mirror::open(&self.store.store, &repo);
-            let resolved = known
-                .map_err(|error| error.to_string())
-                .and_then(|mirror| match recorded(&mirror, &part.commit, &parent.name) {
-                    Ok(resolved) => Ok((mirror, resolved)),
-                    Err(error) => Err(error.to_string()),
+            let resolved =
+                known.map_err(|error| error.to_string()).and_then(|mirror| {
+                    match recorded(&mirror, &part.commit, &parent.name) {
+                        Ok(resolved) => Ok((mirror, resolved)),
+                        Err(error) => Err(error.to_string()),
+                    }
                 });
             match resolved {
                 Ok((mirror, resolved)) => {
@@ -221,8 +221,11 @@ impl Found {
 
 /// As git tells them apart: a name has no slash.
 fn is_path(given: &str) -> bool {
-    matches!(given, "." | "..") || given.split('@').next().is_some_and(|name| name.contains('/'))
-        || given.starts_with("./") || given.starts_with("../") || given.starts_with(".@")
+    matches!(given, "." | "..")
+        || given.split('@').next().is_some_and(|name| name.contains('/'))
+        || given.starts_with("./")
+        || given.starts_with("../")
+        || given.starts_with(".@")
 }
 
 /// What a checkout is called: as its directory.
