@@ -30,6 +30,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
+use super::counter::Counter;
 use super::identity::{self, Who};
 use super::landlock::{self, ABI_WITH_SCOPES, Spot, Use};
 use super::network;
@@ -40,7 +41,6 @@ use super::root::{self, Root};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Capabilities};
-use super::watch::Counter;
 use crate::config::limits::Limit;
 
 /// What each command of a finished jail is locked in with.

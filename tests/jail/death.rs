@@ -18,9 +18,6 @@ pub(crate) const TESTS: &[Test] = &[
     ("death::does_not_come_for_what_sleeps", does_not_come_for_what_sleeps),
 ];
 
-/// The clock leaves out what others keep the machine busy with, but only in part:
-/// a few may be late, and none by much.
-const LATE_MAX: Duration = Duration::from_millis(300);
 const KILLS: u32 = 200;
 /// From before there is a zygote to well into the command.
 const MOMENTS: Duration = Duration::from_millis(60);
@@ -45,7 +42,7 @@ fn of_the_server_at_any_moment(user: User) {
         ("landlock-only", &["brood", "20"], &[]),
     ];
     let mut state = u64::from(std::process::id()) | 1;
-    let (mut worst, mut caught, mut late) = (Duration::ZERO, 0, 0);
+    let (mut worst, mut caught) = (Duration::ZERO, 0);
     for kill_number in 0..KILLS {
         let (policy, words, options) = table[kill_number as usize % table.len()];
         let options = [&["--policy", policy], options].concat();
@@ -57,14 +54,13 @@ fn of_the_server_at_any_moment(user: User) {
         child.kill().unwrap();
         child.wait().unwrap();
         let took = ground.gone_after();
-        assert!(took <= LATE_MAX, "{took:?} after {moment:?} of {words:?} under {policy}");
-        late += u32::from(GONE_MAX < took);
+        // What a busy machine is late by, the clock has left out already.
+        assert!(took <= GONE_MAX, "{took:?} after {moment:?} of {words:?} under {policy}");
         worst = worst.max(took);
     }
     println!(
         "{KILLS} kills, {caught} of them of more than one process; gone after {worst:?} at worst"
     );
-    assert!(late <= KILLS / 50, "{late} of {KILLS} took longer than {GONE_MAX:?}");
     assert!(KILLS as usize / 2 < caught, "only {caught} kills met anything");
     no_orphaned_cgroup();
     // Where there are no mounts, home is a directory of the host.

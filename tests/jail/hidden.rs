@@ -96,6 +96,12 @@ fn time_of_grandchildren_counts(user: User) {
     let ground = Ground::new(user, "cpu_s: 1, wall_s: 30, processes: 64");
     let ran = ground.finish(ground.part(&[], &["hide", "orphans"]));
     ended_at(&ran, "cpu_s", 1);
+    // Of children whose end is ignored only a cgroup takes note.
+    if user == User::Same && crate::common::am_root() {
+        let ran = ground.finish(ground.part(&[], &["hide", "ignored"]));
+        ended_at(&ran, "cpu_s", 1);
+        assert!(ran.took < Duration::from_secs(10), "{:?}", ran.took);
+    }
 }
 
 /// A shell that cannot fork gives up at once, before anybody has looked.
