@@ -117,7 +117,7 @@ pub(super) fn build(
         match usage {
             Use::Write => grows.push(fd),
             Use::Scratch => scratch.push(fd),
-            Use::Read | Use::Device => {}
+            Use::Read | Use::Device | Use::Source => {}
         }
     }
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;

@@ -87,6 +87,17 @@ fn files_in_memory_are_memory(user: User) {
         ended_at(&ran, "memory_mib", 96);
         assert!(ran.took < Duration::from_secs(5), "{script} took {:?}", ran.took);
     }
+    // Nor is there any to be had that is in no file.
+    for policy in ["offline", "landlock-only"] {
+        let ran = ground.finish(ground.part(&["--policy", policy], &["hide", "zero"]));
+        assert_eq!(ran.said(), "refused: EACCES: Permission denied\n", "{policy}");
+    }
+    assert_eq!(
+        ground
+            .sh(&[], "head -c 5 /dev/zero | wc -c; dd if=/dev/zero count=1 2>/dev/null | wc -c")
+            .said(),
+        "5\n512\n"
+    );
     // As much as is allowed is allowed.
     let script = "head -c 40000000 /dev/zero >/tmp/a; sleep 0.3; wc -c </tmp/a";
     assert_eq!(ground.sh(&[], script).said(), "40000000\n");

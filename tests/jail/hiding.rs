@@ -33,6 +33,7 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
         ["backdated", dir] => backdated(dir),
         ["holes", dir] => holes(dir),
         ["reserve", dir] => reserve(dir),
+        ["zero"] => zero(),
         ["orphans"] => orphans(),
         ["ignored"] => ignored(),
         ["flood"] => flood(),
@@ -142,6 +143,36 @@ fn reserve(dir: &str) -> ExitCode {
         tell(unsafe { libc::ioctl(file.as_raw_fd(), request, range.as_mut_ptr()) });
     }
     println!("{}", said.join(", "));
+    ExitCode::SUCCESS
+}
+
+/// Memory shared by way of a device, and held by one page of each piece.
+fn zero() -> ExitCode {
+    let piece = 16 * MIB;
+    let how = OpenOptions::new().read(true).write(true).open("/dev/zero");
+    let Ok(file) = how.or_else(|_| File::open("/dev/zero")) else { return ExitCode::from(2) };
+    for _ in 0..TAKEN_MIB / 16 {
+        let (all, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+        // SAFETY: a new mapping, written from end to end; no page of it is used again.
+        unsafe {
+            let at = libc::mmap(std::ptr::null_mut(), piece, all, flags, file.as_raw_fd(), 0);
+            if at == libc::MAP_FAILED {
+                println!("refused: {}", nix::errno::Errno::last());
+                return ExitCode::SUCCESS;
+            }
+            let mut done = 0;
+            while done < piece {
+                let part = at.cast::<u8>().add(done);
+                part.write_bytes(1, MIB);
+                libc::madvise(part.cast(), MIB, libc::MADV_DONTNEED);
+                done += MIB;
+            }
+            libc::munmap(at.cast::<u8>().add(4096).cast(), piece - 4096);
+        }
+    }
+    println!("held");
+    // Longer than it takes to be looked at.
+    thread::sleep(Duration::from_secs(1));
     ExitCode::SUCCESS
 }
 
