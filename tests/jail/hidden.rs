@@ -104,7 +104,7 @@ fn files_in_memory_are_memory(user: User) {
 }
 
 fn time_of_grandchildren_counts(user: User) {
-    let ground = Ground::new(user, "cpu_s: 1, wall_s: 30, processes: 64");
+    let ground = Ground::new(user, "cpu_s: 1, wall_s: 30, processes: 4096");
     let ran = ground.finish(ground.part(&[], &["hide", "orphans"]));
     ended_at(&ran, "cpu_s", 1);
     // Of children whose end is ignored only a cgroup takes note.
