@@ -14,6 +14,7 @@ use nix::sys::wait::waitpid;
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Cgroup;
+use super::counter::{Clock, Counter};
 use super::found::open_real;
 use super::identity::Who;
 use super::landlock::Spot;
@@ -26,7 +27,7 @@ use super::stage::{At, Fault, Stage};
 use super::stages;
 use super::sys::{self, Fork};
 use super::warden;
-use super::watch::{Counter, Held, Watch};
+use super::watch::{Held, Watch};
 use super::wire::{Channel, FromWarden, Means, Received};
 use crate::config::limits::{Limit, Limits};
 
@@ -206,6 +207,7 @@ fn serve(orders: &Channel, prepared: Result<Prepared, Fault>, cgroup: &Cgroup) -
 #[derive(Debug)]
 struct Prepared {
     counters: Vec<Counter>,
+    clock: Option<Clock>,
     /// Its root directory, with what it makes for itself.
     begun: Option<(Root, Vec<Spot>)>,
 }
@@ -226,9 +228,11 @@ fn prepare(
     prctl::set_pdeathsig(end).at(Stage::Namespaces, "dying with the zygote")?;
     prctl::set_name(c"casefile-warden").at(Stage::Namespaces, "naming the warden")?;
     let counters = cgroup.counters().at(Stage::Cgroup, "opening its counters")?;
+    let clock = cgroup.clock().at(Stage::Cgroup, "opening its clock")?;
     let kept: Vec<_> = [orders.as_fd().as_raw_fd(), 1, 2]
         .into_iter()
         .chain(counters.iter().map(|counter| counter.file.as_raw_fd()))
+        .chain(clock.iter().map(|clock| clock.file.as_raw_fd()))
         .chain(devices.iter().flatten().map(AsRawFd::as_raw_fd))
         .collect();
     sys::close_all_but(&kept).at(Stage::Namespaces, "closing the zygote's descriptors")?;
@@ -244,7 +248,7 @@ fn prepare(
             Some((root, spots))
         }
     };
-    Ok(Prepared { counters, begun })
+    Ok(Prepared { counters, clock, begun })
 }
 
 fn build(
@@ -254,7 +258,7 @@ fn build(
     prepared: Prepared,
 ) -> Result<(stages::Locks, Watch), Fault> {
     let Order { plan, filters, .. } = order;
-    let Prepared { counters, begun } = prepared;
+    let Prepared { counters, clock, begun } = prepared;
     let counted = means != Means::RlimitsAndWatch;
     let mut locks = stages::build(plan, begun, sources, filters.clone(), counted)?;
     let copies = counters.iter().map(Counter::try_clone).collect::<io::Result<_>>();
@@ -263,6 +267,6 @@ fn build(
         grows: std::mem::take(&mut locks.grows),
         scratch: std::mem::take(&mut locks.scratch),
     };
-    let watch = Watch::new(&plan.limits, means, counters, held);
+    let watch = Watch::new(&plan.limits, means, counters, clock, held);
     Ok((locks, watch.at(Stage::Limits, "starting the watch")?))
 }

@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Pid, getpid, getppid};
 
+use super::counter::{Clock, Counter};
 use super::plan::Plan;
 use super::stage::{At, Fault, Stage};
-use super::watch::Counter;
 use super::wire::{Means, PassedLimit};
 use crate::config::limits::Limit;
 
@@ -144,6 +144,24 @@ impl Cgroup {
         Ok(())
     }
 
+    /// What says how much processor time all of it has used, collected or not.
+    pub(super) fn clock(&self) -> io::Result<Option<Clock>> {
+        #[rustfmt::skip]
+        let known = [
+            // file           before the number   so many make a millisecond
+            ("cpu.stat",      "usage_usec ",      1_000),
+            ("cpuacct.usage", "",                 1_000_000),
+        ];
+        for (name, key, per_ms) in known {
+            if let Some(path) =
+                self.dirs.iter().map(|dir| dir.join(name)).find(|path| path.exists())
+            {
+                return Ok(Some(Clock { file: OwnedFd::from(File::open(path)?), key, per_ms }));
+            }
+        }
+        Ok(None)
+    }
+
     /// What says that the kernel had to refuse or kill.
     pub(super) fn counters(&self) -> io::Result<Vec<Counter>> {
         #[rustfmt::skip]
@@ -237,7 +255,7 @@ fn delegate(dir: &Path) -> io::Result<Moved> {
     }
 }
 
-/// The directories of both controllers of version 1, if jails can have some.
+/// The directories of the controllers of version 1, if jails can have some.
 fn find_v1() -> Option<Vec<PathBuf>> {
     let mounts = mounts();
     let own = own_paths();
@@ -249,6 +267,10 @@ fn find_v1() -> Option<Vec<PathBuf>> {
         may_make(&parent).then_some(parent)
     };
     let mut parents = vec![parent("memory")?, parent("pids")?];
+    // Time is watched where nobody counts it.
+    parents.extend(parent("cpuacct"));
+    // Several controllers may have one hierarchy.
+    parents.sort();
     parents.dedup();
     Some(parents)
 }

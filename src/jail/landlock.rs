@@ -38,6 +38,8 @@ pub(super) enum Use {
     Scratch,
     /// Read, write and ask it things: a device or a terminal.
     Device,
+    /// The same without writing.
+    Source,
 }
 
 /// A place that the rules name.
@@ -111,6 +113,7 @@ fn rights(usage: &Use, abi: ABI, fd: BorrowedFd<'_>) -> io::Result<BitFlags<Acce
             (AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile | AccessFs::IoctlDev)
                 & AccessFs::from_all(abi)
         }
+        Use::Source => (AccessFs::ReadFile | AccessFs::IoctlDev) & AccessFs::from_all(abi),
     };
     let kind = SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT;
     // The kernel refuses rules that give a file what only a directory can have.

@@ -26,6 +26,7 @@ mod blank;
 mod bpf;
 mod cgroup;
 mod command;
+mod counter;
 mod disk;
 mod error;
 mod found;

@@ -146,7 +146,7 @@ impl Root {
                     None => tree(&open_real(&place.at)?, Access::Device)?,
                 };
                 self.attach(tree.as_fd(), &place.at, false)?;
-                Ok(Some(Spot { fd: tree, usage: Use::Device }))
+                Ok(Some(Spot { fd: tree, usage: use_of_device(&place.at) }))
             }
             What::Show { from, write } => {
                 let access = if *write { Access::Write } else { Access::Read };
@@ -316,7 +316,7 @@ pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
         let (opened, usage) = match &place.what {
             What::Show { from, write: true } => (from.open(), Use::Write),
             What::Show { from, write: false } => (from.open(), Use::Read),
-            What::Device => (open_real(&place.at), Use::Device),
+            What::Device => (open_real(&place.at), use_of_device(&place.at)),
             What::Layered { .. } => (Err(Errno::EOPNOTSUPP.into()), Use::Read),
             // The rest is furniture, for which such a jail has no room.
             _ => continue,
@@ -325,6 +325,12 @@ pub(super) fn open_spots(plan: &Plan) -> Result<Vec<Spot>, Fault> {
         spots.push(Spot { fd, usage });
     }
     Ok(spots)
+}
+
+/// Whoever may write to `/dev/zero` can share memory by it that belongs to no
+/// process and no filesystem, so that nobody counts it.
+fn use_of_device(at: &Path) -> Use {
+    if at == Path::new("/dev/zero") { Use::Source } else { Use::Device }
 }
 
 fn device(fd: BorrowedFd<'_>) -> io::Result<u64> {

@@ -30,6 +30,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{self, Gid, Uid};
 
+use super::counter::Counter;
 use super::disk::{Changes, Grows};
 use super::identity::{self, Who};
 use super::landlock::{self, ABI_WITH_SCOPES, Spot, Use};
@@ -41,7 +42,6 @@ use super::root::{self, Root, Sources};
 use super::seccomp::Filters;
 use super::stage::{At, Fault, Stage};
 use super::sys::{self, Capabilities};
-use super::watch::Counter;
 use crate::config::limits::Limit;
 
 /// What each command of a finished jail is locked in with.
@@ -119,7 +119,7 @@ pub(super) fn build(
             Use::Write => grows.shown.push(fd),
             Use::Changes { of } => grows.changes.push(Changes { dir: of, seen_as: fd }),
             Use::Scratch => scratch.push(fd),
-            Use::Read | Use::Device => {}
+            Use::Read | Use::Device | Use::Source => {}
         }
     }
     prctl::set_no_new_privs().at(Stage::Capabilities, "giving up set-id programs")?;

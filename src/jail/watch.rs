@@ -10,11 +10,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::sys::statvfs::fstatvfs;
-use nix::sys::uio::pread;
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
+use super::counter::{Clock, Counter};
 use super::disk::{Grows, Growth};
 use super::processes::{Process, Processes};
 use super::sys::Died;
@@ -31,16 +30,6 @@ const SHARE_MAX: u32 = 20;
 const REST_MAX: Duration = Duration::from_millis(200);
 /// Page tables are asked for where they could be this part of the limit.
 const TABLES_SHARE: u64 = 16;
-
-/// A counter file of a cgroup, and the last value that was seen in it.
-#[derive(Debug)]
-pub(super) struct Counter {
-    pub(super) file: OwnedFd,
-    /// The word before the number.
-    pub(super) key: &'static str,
-    pub(super) limit: PassedLimit,
-    pub(super) seen: u64,
-}
 
 /// The directories in which a jail can keep something.
 #[derive(Debug)]
@@ -60,6 +49,9 @@ pub(super) struct Watch {
     counters: Vec<Counter>,
     growth: Growth,
     scratch: Vec<OwnedFd>,
+    clock: Option<Clock>,
+    /// What the clock showed when the command began that has run alone since.
+    alone: Option<u64>,
     /// When to look next; not at all while nothing runs.
     next: Option<Instant>,
     running: usize,
@@ -88,6 +80,7 @@ impl Watch {
         limits: &Limits,
         means: Means,
         counters: Vec<Counter>,
+        clock: Option<Clock>,
         held: Held,
     ) -> io::Result<Self> {
         let disk_bytes = limits.get(Limit::Disk).saturating_mul(MIB);
@@ -98,6 +91,8 @@ impl Watch {
             counters,
             growth: Growth::new(held.grows, disk_bytes)?,
             scratch: held.scratch,
+            clock,
+            alone: None,
             next: None,
             running: 0,
             last: HashMap::new(),
@@ -112,6 +107,8 @@ impl Watch {
     /// A command began.
     pub(super) fn began(&mut self) {
         self.running += 1;
+        // With several nobody could say whose time it is.
+        self.alone = if self.running == 1 { self.clock.as_ref().and_then(Clock::ms) } else { None };
         let tick = self.tick();
         self.next.get_or_insert_with(|| Instant::now() + tick);
     }
@@ -196,6 +193,17 @@ impl Watch {
             // nobody's where none is. Each sum misses what the other has.
             let told = sums.alive_ms + sums.collected_ms;
             sums.cpu_ms = sums.cpu_ms.max(told).max(sums.alive_ms + sums.gone_ms);
+        }
+        self.add_uncollected();
+    }
+
+    /// Processes that are born and die between two looks, and that nobody collects,
+    /// are in no sum. A command that is alone in its jail has used all there was.
+    fn add_uncollected(&mut self) {
+        let used = self.clock.as_ref().and_then(Clock::ms).zip(self.alone);
+        let mut all = self.last.values_mut();
+        if let (Some((now, began)), Some(sums), None) = (used, all.next(), all.next()) {
+            sums.cpu_ms = sums.cpu_ms.max(now.saturating_sub(began));
         }
     }
 
@@ -315,25 +323,3 @@ const MIB: u64 = 1024 * 1024;
 /// Whom the kernel counts too: the warden, the first process of the command to
 /// come, and who measures the disk.
 const OWN_TASKS_MAX: u64 = 3;
-const COUNTER_BYTES_MAX: usize = 512;
-
-impl Counter {
-    /// Another descriptor of the same file.
-    pub(super) fn try_clone(&self) -> io::Result<Self> {
-        let Self { file, key, limit, seen } = self;
-        Ok(Self { file: file.try_clone()?, key, limit: *limit, seen: *seen })
-    }
-
-    pub(super) fn read(&self) -> io::Result<u64> {
-        let mut buffer = [0; COUNTER_BYTES_MAX];
-        let length = loop {
-            match pread(&self.file, &mut buffer, 0) {
-                Err(Errno::EINTR) => {}
-                length => break length?,
-            }
-        };
-        let text = String::from_utf8_lossy(&buffer[..length]);
-        let value = text.lines().find_map(|line| line.strip_prefix(self.key)?.trim().parse().ok());
-        value.ok_or_else(|| io::ErrorKind::InvalidData.into())
-    }
-}

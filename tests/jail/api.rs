@@ -27,6 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("api::two_thousand_commands_eight_at_a_time", two_thousand_commands_eight_at_a_time),
     ("api::two_hundred_jails_at_once", two_hundred_jails_at_once),
     ("api::a_cancelled_command_is_gone_at_once", a_cancelled_command_is_gone_at_once),
+    ("api::the_end_is_told_whoever_speaks_last", the_end_is_told_whoever_speaks_last),
     ("api::a_jail_that_lies_leaves_nothing_open", a_jail_that_lies_leaves_nothing_open),
     ("api::commands_are_kept_apart", commands_are_kept_apart),
     ("api::a_bomb_ends_its_own_command_alone", a_bomb_ends_its_own_command_alone),
@@ -60,6 +61,23 @@ fn two_hundred_jails_at_once(user: User) {
 
 fn a_cancelled_command_is_gone_at_once(user: User) {
     go(user, &["cancel"]);
+}
+
+/// A command ends at the very moment at which it is cancelled.
+fn the_end_is_told_whoever_speaks_last(_: User) {
+    let kind = SockType::SeqPacket;
+    let (host, jail) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    let running = Running::behind(host);
+    running.cancel().unwrap();
+    // Ended, by itself, with 7, at no limit, after no time.
+    let ended = [IoSlice::new(&[0, 2, 0, 7, 0, 0])];
+    sendmsg::<()>(jail.as_raw_fd(), &ended, &[], MsgFlags::empty(), None).unwrap();
+    drop(jail);
+    match running.news() {
+        Ok(News::Ended(end)) => assert_eq!(end.status, Status::Exited(7)),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(running.news(), Err(JailError::Gone)));
 }
 
 fn commands_are_kept_apart(user: User) {

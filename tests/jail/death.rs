@@ -18,10 +18,10 @@ pub(crate) const TESTS: &[Test] = &[
     ("death::does_not_come_for_what_sleeps", does_not_come_for_what_sleeps),
 ];
 
-/// The clock leaves out what others keep the machine busy with, but only in part:
-/// a few may be late, and none by much.
-const LATE_MAX: Duration = Duration::from_millis(300);
 const KILLS: u32 = 200;
+const CONTROLS: u32 = 40;
+/// The warden, the first process and each parent in between has to run once more.
+const HUNT_TURNS: u32 = 10;
 /// From before there is a zygote to well into the command.
 const MOMENTS: Duration = Duration::from_millis(60);
 
@@ -31,6 +31,17 @@ fn pid(child: &std::process::Child) -> Pid {
 
 fn mounts() -> usize {
     fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count()
+}
+
+/// How late this machine is to be rid of one plain process, at its worst.
+fn noise(ground: &Ground) -> Duration {
+    let one = || {
+        let mut child = start(&mut ground.unjailed(&["spin", "0"]));
+        thread::sleep(Duration::from_millis(5));
+        child.kill().unwrap();
+        ground.gone_after()
+    };
+    (0..CONTROLS).map(|_| one()).max().unwrap()
 }
 
 fn of_the_server_at_any_moment(user: User) {
@@ -45,7 +56,7 @@ fn of_the_server_at_any_moment(user: User) {
         ("landlock-only", &["brood", "20"], &[]),
     ];
     let mut state = u64::from(std::process::id()) | 1;
-    let (mut worst, mut caught, mut late) = (Duration::ZERO, 0, 0);
+    let (mut worst, mut caught) = (Duration::ZERO, 0);
     for kill_number in 0..KILLS {
         let (policy, words, options) = table[kill_number as usize % table.len()];
         let options = [&["--policy", policy], options].concat();
@@ -57,14 +68,19 @@ fn of_the_server_at_any_moment(user: User) {
         child.kill().unwrap();
         child.wait().unwrap();
         let took = ground.gone_after();
-        assert!(took <= LATE_MAX, "{took:?} after {moment:?} of {words:?} under {policy}");
-        late += u32::from(GONE_MAX < took);
+        if GONE_MAX < took {
+            // Without namespaces those who hunt wait for their turn, and several times.
+            let turns = if policy == "landlock-only" { HUNT_TURNS } else { 1 };
+            let noise = noise(&ground);
+            let what = format!("{took:?} after {moment:?} of {words:?} under {policy}");
+            println!("{what}, and {noise:?} without a jail");
+            assert!(took <= GONE_MAX + noise * turns, "{what}, and {noise:?} without a jail");
+        }
         worst = worst.max(took);
     }
     println!(
         "{KILLS} kills, {caught} of them of more than one process; gone after {worst:?} at worst"
     );
-    assert!(late <= KILLS / 50, "{late} of {KILLS} took longer than {GONE_MAX:?}");
     assert!(KILLS as usize / 2 < caught, "only {caught} kills met anything");
     no_orphaned_cgroup();
     // Where there are no mounts, home is a directory of the host.

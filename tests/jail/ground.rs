@@ -137,6 +137,13 @@ impl Ground {
         command
     }
 
+    /// The same part outside of any jail, to be found as those inside are.
+    pub(crate) fn unjailed(&self, words: &[&str]) -> Command {
+        let mut command = self.world.program(&self.part);
+        command.args(words);
+        command
+    }
+
     /// Runs a shell script in a jail to its end.
     #[track_caller]
     pub(crate) fn sh(&self, options: &[&str], script: &str) -> Ran {

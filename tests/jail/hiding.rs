@@ -33,7 +33,9 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
         ["backdated", dir] => backdated(dir),
         ["holes", dir] => holes(dir),
         ["reserve", dir] => reserve(dir),
+        ["zero"] => zero(),
         ["orphans"] => orphans(),
+        ["ignored"] => ignored(),
         ["flood"] => flood(),
         ["give", socket] => give(socket),
         ["take", socket] => take(socket),
@@ -144,6 +146,36 @@ fn reserve(dir: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Memory shared by way of a device, and held by one page of each piece.
+fn zero() -> ExitCode {
+    let piece = 16 * MIB;
+    let how = OpenOptions::new().read(true).write(true).open("/dev/zero");
+    let Ok(file) = how.or_else(|_| File::open("/dev/zero")) else { return ExitCode::from(2) };
+    for _ in 0..TAKEN_MIB / 16 {
+        let (all, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+        // SAFETY: a new mapping, written from end to end; no page of it is used again.
+        unsafe {
+            let at = libc::mmap(std::ptr::null_mut(), piece, all, flags, file.as_raw_fd(), 0);
+            if at == libc::MAP_FAILED {
+                println!("refused: {}", nix::errno::Errno::last());
+                return ExitCode::SUCCESS;
+            }
+            let mut done = 0;
+            while done < piece {
+                let part = at.cast::<u8>().add(done);
+                part.write_bytes(1, MIB);
+                libc::madvise(part.cast(), MIB, libc::MADV_DONTNEED);
+                done += MIB;
+            }
+            libc::munmap(at.cast::<u8>().add(4096).cast(), piece - 4096);
+        }
+    }
+    println!("held");
+    // Longer than it takes to be looked at.
+    thread::sleep(Duration::from_secs(1));
+    ExitCode::SUCCESS
+}
+
 /// Processor time, taken by grandchildren whose parents are gone at once.
 fn orphans() -> ! {
     loop {
@@ -155,13 +187,37 @@ fn orphans() -> ! {
                 continue;
             }
             if let Ok(ForkResult::Child) = fork() {
-                let mut count = 0_u64;
-                for _ in 0..3_000_000 {
-                    count = std::hint::black_box(count).wrapping_add(1);
-                }
+                spin_briefly();
             }
             libc::_exit(0)
         }
+    }
+}
+
+/// The same by children that nobody collects, one after the other.
+fn ignored() -> ! {
+    // SAFETY: no handler is installed; one thread, and the child goes on in plain code.
+    unsafe {
+        nix::sys::signal::signal(
+            nix::sys::signal::Signal::SIGCHLD,
+            nix::sys::signal::SigHandler::SigIgn,
+        )
+        .unwrap();
+        loop {
+            if let Ok(ForkResult::Child) = fork() {
+                spin_briefly();
+                libc::_exit(0)
+            }
+            // Until it is gone, and has told nobody.
+            let _ = nix::sys::wait::wait();
+        }
+    }
+}
+
+fn spin_briefly() {
+    let mut count = 0_u64;
+    for _ in 0..3_000_000 {
+        count = std::hint::black_box(count).wrapping_add(1);
     }
 }
 
@@ -218,8 +274,8 @@ fn own_output() -> ExitCode {
         println!("x");
         taken += own.read(&mut [0; 99]).unwrap_or(0);
     }
-    let said = if taken <= 400 { "done" } else { "more than there was" };
-    writeln!(std::io::stderr(), "{said}").unwrap();
+    let said: &[u8] = if taken <= 400 { b"done\n" } else { b"more than there was\n" };
+    std::io::stderr().write_all(said).unwrap();
     ExitCode::SUCCESS
 }
 

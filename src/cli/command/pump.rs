@@ -15,7 +15,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{pipe2, read, write};
 
-use crate::jail::wire::{End, Passed, PassedLimit, Spec};
+use crate::jail::wire::{End, Passed, PassedLimit, Spec, Status};
 use crate::jail::{Fault, Jail, JailError, News, Running, Streams, give_pipe_to_jail};
 
 /// How much is on its way in one direction.
@@ -112,7 +112,7 @@ pub(super) fn until_done(
             flows.iter_mut().for_each(Flow::drain);
             if talk.given_up || flows.iter().all(Flow::is_closed) {
                 return Ok(match done {
-                    Done::Ended(end) => Done::Ended(End { passed: end.passed.or(over), ..end }),
+                    Done::Ended(end) => Done::Ended(with_limit(end, over)),
                     not_started @ Done::NotStarted(_) => not_started,
                 });
             }
@@ -128,6 +128,19 @@ pub(super) fn until_done(
             // What it had still in its pipes is beyond the limit too.
             flows.iter_mut().for_each(Flow::close);
         }
+    }
+}
+
+/// The end of a command that may have printed too much. It is ended for that even if
+/// it got there first, since the pipes were closed on it.
+fn with_limit(end: End, over: Option<Passed>) -> End {
+    match over {
+        Some(_) => End {
+            status: Status::Killed(Signal::SIGKILL as u8),
+            passed: end.passed.or(over),
+            ..end
+        },
+        None => end,
     }
 }
 
