@@ -101,6 +101,11 @@ pub struct CommitId(String);
 pub struct TreeId(String);
 
 impl CommitId {
+    /// An id of SHA-1, out of its bytes.
+    pub fn of_sha1(bytes: [u8; 20]) -> Self {
+        Self(hex(bytes))
+    }
+
     pub fn parse(given: &str) -> Result<Self, BadObjectId> {
         full_id(given).map(Self)
     }
@@ -116,6 +121,11 @@ impl CommitId {
 }
 
 impl TreeId {
+    /// An id of SHA-1, out of its bytes.
+    pub fn of_sha1(bytes: [u8; 20]) -> Self {
+        Self(hex(bytes))
+    }
+
     pub fn parse(given: &str) -> Result<Self, BadObjectId> {
         full_id(given).map(Self)
     }
@@ -123,6 +133,10 @@ impl TreeId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn hex(bytes: [u8; 20]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn full_id(given: &str) -> Result<String, BadObjectId> {

@@ -79,7 +79,7 @@ fn show(settings: &Settings) -> Result<ExitCode, Failure> {
     for (key, value, source) in rows(settings) {
         let value = match value {
             Value::String(text) => text,
-            Value::Null => "(nowhere)".into(),
+            Value::Null => "(none)".into(),
             other => other.to_string(),
         };
         table.row([key, value, source.to_string()]);
@@ -111,6 +111,18 @@ fn rows(settings: &Settings) -> Vec<(String, Value, Source)> {
         ),
         ("policy".to_owned(), json!(policy.value.as_str()), policy.source.clone()),
     ];
+    let deploys = settings.deploys();
+    rows.push((
+        "deploys".to_owned(),
+        json!(deploys.map(|deploys| deploys.value.to_string_lossy())),
+        deploys.map_or(Source::Default, |deploys| deploys.source.clone()),
+    ));
+    let environment = settings.environment();
+    rows.push((
+        "environment".to_owned(),
+        json!(environment.map(|environment| &environment.value)),
+        environment.map_or(Source::Default, |environment| environment.source.clone()),
+    ));
     for row in &TABLE {
         let value = settings.limits().get(row.limit);
         let source = settings.limit_source(row.limit).clone();

@@ -9,7 +9,9 @@ mod list;
 mod plain;
 mod policy;
 mod prepared;
+mod progress;
 mod rename;
+mod repo;
 mod report;
 mod rm;
 mod run;
@@ -17,6 +19,7 @@ mod scratch;
 mod show;
 mod surroundings;
 mod table;
+mod time;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +45,9 @@ Cases
   show          Show one case
   rename        Give a case another title; its id stays
   rm            Remove cases for good
+
+Code
+  repo          Add, list, fetch and remove the repositories that cases are made of
 
 Settings
   config        Show, check or begin casefile.yaml
@@ -73,6 +79,7 @@ enum Command {
     Show(show::Show),
     Rename(rename::Rename),
     Rm(rm::Rm),
+    Repo(repo::Repo),
     Config(config::Config),
     Policy(policy::Command),
     /// Print a completion script for a shell
@@ -108,6 +115,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Show(command) => show::run(command, &around()?),
         Command::Rename(command) => rename::run(command, &around()?),
         Command::Rm(command) => rm::run(command, &around()?),
+        Command::Repo(command) => repo::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();

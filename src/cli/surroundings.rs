@@ -5,9 +5,11 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::case::Home;
 use crate::cli::report::Failure;
@@ -15,6 +17,7 @@ use crate::config::{Given, Settings, Trust, find};
 use crate::disk::Holder;
 use crate::hint::Hint;
 use crate::jail::policy::Library;
+use crate::repos::Git;
 
 /// Where a command was started, and by whom.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub(crate) struct Surroundings {
 /// The working directory cannot be named.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot tell the working directory")]
-pub(crate) struct NoWorkingDirectory(#[source] std::io::Error);
+pub(crate) struct NoWorkingDirectory(#[source] io::Error);
 
 impl Hint for NoWorkingDirectory {
     fn hint(&self) -> Option<String> {
@@ -94,6 +97,29 @@ impl Surroundings {
     #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
     pub(crate) fn temporary_directory(&self) -> PathBuf {
         env::temp_dir()
+    }
+
+    /// The time.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// The time zone of whoever types.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn zone(&self) -> TimeZone {
+        TimeZone::system()
+    }
+
+    /// The user's git, with all that it knows of credentials and proxies.
+    #[expect(clippy::disallowed_methods, reason = "this is where `cli` looks")]
+    pub(crate) fn git(&self) -> Git {
+        Git {
+            program: "git".into(),
+            environment: env::vars_os().collect(),
+            asks: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            holds_signals: true,
+        }
     }
 
     /// The settings that hold here.

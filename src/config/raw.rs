@@ -10,5 +10,7 @@ use crate::yaml::{Pairs, Placed};
 pub(super) struct Raw {
     pub(super) home: Option<Placed<String>>,
     pub(super) policy: Option<Placed<String>>,
+    pub(super) deploys: Option<Placed<String>>,
+    pub(super) environment: Option<Placed<String>>,
     pub(super) limits: Option<Pairs<Placed<u64>>>,
 }

@@ -16,6 +16,8 @@ pub struct Settings {
     policy_dir: Option<PathBuf>,
     home: Option<Setting<PathBuf>>,
     policy: Setting<PolicyName>,
+    deploys: Option<Setting<PathBuf>>,
+    environment: Option<Setting<String>>,
     limits: Limits,
     limit_sources: [Source; TABLE.len()],
 }
@@ -74,6 +76,8 @@ impl Settings {
             policy_dir: beside.as_ref().map(|beside| beside.join(POLICY_DIR_NAME)),
             home: given.default_home().map(|value| Setting { value, source: Source::Default }),
             policy: Setting { value: PolicyName::default(), source: Source::Default },
+            deploys: None,
+            environment: None,
             limits: Limits::default(),
             limit_sources: [const { Source::Default }; TABLE.len()],
         };
@@ -112,6 +116,16 @@ impl Settings {
         self.policy_dir.as_deref()
     }
 
+    /// The file of deploy records.
+    pub fn deploys(&self) -> Option<&Setting<PathBuf>> {
+        self.deploys.as_ref()
+    }
+
+    /// Where deploys count, if nobody says otherwise.
+    pub fn environment(&self) -> Option<&Setting<String>> {
+        self.environment.as_ref()
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -124,13 +138,25 @@ impl Settings {
     fn take(&mut self, raw: Raw, file: &Path, beside: &Path, given: &Given) -> Result<(), Located> {
         let source = |at| Source::File { file: file.into(), at };
         if let Some(home) = raw.home {
-            let value = home_of(&home, file, beside, given)?;
+            let value = path_of("home", "directory", &home, file, beside, given)?;
             self.home = Some(Setting { value, source: source(home.at) });
         }
         if let Some(policy) = raw.policy {
             let value = PolicyName::new(&policy.value)
                 .map_err(|bad| Located::at(file, policy.at, &bad).maybe_hint(bad.hint()))?;
             self.policy = Setting { value, source: source(policy.at) };
+        }
+        if let Some(deploys) = raw.deploys {
+            let value = path_of("deploys", "file", &deploys, file, beside, given)?;
+            self.deploys = Some(Setting { value, source: source(deploys.at) });
+        }
+        if let Some(environment) = raw.environment {
+            let value = environment.value;
+            if value.trim().is_empty() || value.chars().any(char::is_control) {
+                let why = "`environment` must be the name of one";
+                return Err(Located::at(file, environment.at, why));
+            }
+            self.environment = Some(Setting { value, source: source(environment.at) });
         }
         for (key, value) in raw.limits.unwrap_or_default().0 {
             let limit = limit_of(&key, file)?;
@@ -153,17 +179,20 @@ fn beside(file: &Path, given: &Given) -> PathBuf {
     file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
-fn home_of(
-    home: &Placed<String>,
+fn path_of(
+    key: &str,
+    what: &str,
+    path: &Placed<String>,
     file: &Path,
     beside: &Path,
     given: &Given,
 ) -> Result<PathBuf, Located> {
-    if home.value.is_empty() || home.value.len() > PATH_BYTES_MAX || home.value.contains('\0') {
-        return Err(Located::at(file, home.at, "`home` must be the path of a directory"));
+    if path.value.is_empty() || path.value.len() > PATH_BYTES_MAX || path.value.contains('\0') {
+        let why = format_args!("`{key}` must be the path of a {what}");
+        return Err(Located::at(file, path.at, why));
     }
-    given.expand(&home.value, beside).ok_or_else(|| {
-        Located::at(file, home.at, "`~` stands for the home directory, and none is known")
+    given.expand(&path.value, beside).ok_or_else(|| {
+        Located::at(file, path.at, "`~` stands for the home directory, and none is known")
             .hint("Write the path in full, or set HOME.")
     })
 }

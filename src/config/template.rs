@@ -8,12 +8,12 @@ use super::limits::TABLE;
 
 /// The text: every setting with a comment, each at its default.
 ///
-/// `home` alone is commented out, because its default is not the same for
-/// everybody.
+/// `home` is commented out, because its default is not the same for everybody, and
+/// so is what has none.
 pub fn template() -> String {
     let mut text = String::from(HEAD);
     // Writing to a string cannot fail.
-    let _ = write!(text, "policy: {}\n\n{LIMITS}limits:\n", PolicyName::DEFAULT);
+    let _ = write!(text, "policy: {}\n\n{DEPLOYS}\n{LIMITS}limits:\n", PolicyName::DEFAULT);
     for row in &TABLE {
         let value = format!("{}: {}", row.key, row.default);
         let _ = writeln!(text, "  {value:<21} # {}, {} to {}", row.what, row.min, row.max);
@@ -33,6 +33,15 @@ const HEAD: &str = "\
 # The policy of a jail that no other is named for: one of the built-in ones
 # (`casefile policy list`), or a file of that name in `sandbox-policy/` beside
 # this file.
+";
+
+const DEPLOYS: &str = "\
+# Which commit went live where, and when: JSON lines, or CSV with a header. Its
+# fields are `time`, `environment`, `service` and `commit`. There is no default.
+# deploys: deploys.csv
+
+# Where deploys count, if nobody says otherwise. There is no default.
+# environment: production
 ";
 
 const LIMITS: &str = "\

@@ -15,8 +15,35 @@
 //! at, and nothing here knows of jails. Whatever is made is made beside its place
 //! and renamed into it, so that a kill leaves the whole or nothing.
 
+mod deploys;
+mod error;
+mod git;
+mod mirror;
 mod progress;
+mod resolve;
+mod source;
 mod store;
+mod submodules;
 
+use crate::case::{CommitId, TreeId};
+
+pub use deploys::{Deploy, DeployError, Deploys};
+pub use error::{RepoError, Said};
+pub use git::Git;
+pub use mirror::{
+    About, Fault, Known, Mirror, Missing, New, Origin, Seen, Submodule, Until, sweep,
+};
 pub use progress::{Progress, Silent};
+pub use resolve::{Asked, ResolveError, Resolved, recorded, resolve};
+pub use source::Source;
 pub use store::{Alone, Shared, Store};
+pub use submodules::{Part, submodules_at};
+
+/// An id of libgit2's, as the rest of the program has it.
+fn commit_id(id: git2::Oid) -> CommitId {
+    CommitId::of_sha1(std::array::from_fn(|at| id.as_bytes()[at]))
+}
+
+fn tree_id(id: git2::Oid) -> TreeId {
+    TreeId::of_sha1(std::array::from_fn(|at| id.as_bytes()[at]))
+}
