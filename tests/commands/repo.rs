@@ -117,23 +117,74 @@ fn the_commit_that_was_live_is_told_with_the_reason() {
     let world = World::new();
     checkout(&world, "work/app");
     let _ = world.run(&["repo", "add", "app", "app"]).success();
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-03-01 13:00 Europe/Paris"]), @"");
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-03-02 03:12"]), @"");
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--commit", "HEAD~1"]), @"");
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-02-01T00:00:00Z"]), @"");
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-03-29 02:30 Europe/Paris"]), @"");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-03-01 13:00 Europe/Paris"]), @"
+    c400ddbfc7f175f56f392d84341db1532457411c
+    the newest on `main` at 2026-03-01T12:00:00Z, committed 2026-03-01T00:00:00Z
+    after it: 474e169c9058aa7758bc95426403d1d543145d4f
+    --- stderr
+    at 2026-03-01T12:00:00Z
+    ");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-03-02 03:12"]), @"
+    474e169c9058aa7758bc95426403d1d543145d4f
+    the newest on `main` at 2026-03-02T03:12:00Z, committed 2026-03-02T00:00:00Z
+    before it: c400ddbfc7f175f56f392d84341db1532457411c
+    --- stderr
+    at 2026-03-02T03:12:00Z, as 2026-03-02T03:12:00 in UTC
+    ");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--commit", "HEAD~1"]), @"
+    c400ddbfc7f175f56f392d84341db1532457411c
+    it was asked for as `HEAD~1`
+    ");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-02-01T00:00:00Z"]), @"
+    --- stderr
+    error: 2026-02-01T00:00:00Z is before the first commit on `main` of `app`
+    hint: The first is c400ddbfc7f1 of 2026-03-01T00:00:00Z; ask for that time or a later one.
+    --- exit status: 1
+    ");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--at", "2026-03-29 02:30 Europe/Paris"]), @"
+    --- stderr
+    error: `2026-03-29 02:30 Europe/Paris` never was in Europe/Paris: the clocks were put forward
+    hint: Did you mean `2026-03-29 03:30 Europe/Paris`?
+    --- exit status: 1
+    ");
 
     world.put("work/casefile.yaml", "deploys: live.csv\nenvironment: prod\n");
-    assert_snapshot!(world.run(&["repo", "resolve", "app"]), @"");
+    assert_snapshot!(world.run(&["repo", "resolve", "app"]), @"
+    --- stderr
+    error: cannot read `<world>/work/live.csv`
+    cause: No such file or directory (os error 2)
+    hint: Correct `deploys` in casefile.yaml, or leave it out.
+    --- exit status: 1
+    ");
     world.put(
         "work/live.csv",
         "time,environment,service,commit\n2026-03-03T00:00:00Z,prod,app,main~1\n",
     );
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--json"]), @"");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--json"]), @"
+    --- stderr
+    error: <world>/work/live.csv:2: `main~1` is no commit
+    hint: Each record has a `time` with its zone and a `commit`, and may have `environment` and `service`.
+    --- exit status: 1
+    ");
     world.put(
         "work/live.csv",
         "time,environment,service,commit\n2026-03-03T00:00:00Z,prod,app,main\n2026-03-03T01:00:00Z,test,app,v1\n",
     );
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--json"]), @"");
-    assert_snapshot!(world.run(&["repo", "resolve", "app", "--env", "test"]), @"");
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--json"]), @r#"
+    {
+      "after": null,
+      "before": null,
+      "commit": "474e169c9058aa7758bc95426403d1d543145d4f",
+      "repo": "app",
+      "rule": "deploy",
+      "tree": "77c90b773bcdc8967fe0712c45319ee0ac6634a8",
+      "why": "`app` was deployed to `prod` at 2026-03-03T00:00:00Z"
+    }
+    "#);
+    assert_snapshot!(world.run(&["repo", "resolve", "app", "--env", "test"]), @"
+    --- stderr
+    error: `app` has no commit v1, which was deployed at 2026-03-03T01:00:00Z
+    hint: Run `casefile repo fetch app`, or name a commit with `app@COMMIT`.
+    --- exit status: 1
+    ");
 }
