@@ -15,7 +15,7 @@ use super::time;
 use crate::case::{self, Home, RepoName};
 use crate::hint::Hint;
 use crate::repos::{
-    Asked, Deploys, Mirror, New, Origin, RepoError, Resolved, Shared, Source, Store, resolve,
+    Asked, Deploys, Known, Mirror, New, Origin, RepoError, Resolved, Shared, Source, Store, resolve,
 };
 
 /// Add, list, fetch and remove the repositories that cases are made of
@@ -143,7 +143,7 @@ fn fetch(name: Option<&str>, shared: &Shared, around: &Surroundings) -> Result<E
         None => {
             let all = Mirror::list(store).map_err(Failure::user)?;
             all.into_iter()
-                .map(|(_, mirror)| mirror)
+                .map(|known| known.mirror)
                 .collect::<Result<_, _>>()
                 .map_err(Failure::user)?
         }
@@ -200,11 +200,11 @@ fn needed_by(name: &RepoName, home: &Home, store: &Store) -> Result<Option<Strin
     if let Some(case) = case {
         return Ok(Some(format!("case `{}`", case.id)));
     }
-    let parent = Mirror::list(store).map_err(Failure::user)?.into_iter().find(|(_, mirror)| {
-        let parts = mirror.as_ref().map(|mirror| mirror.about.submodules.as_slice());
+    let parent = Mirror::list(store).map_err(Failure::user)?.into_iter().find(|known| {
+        let parts = known.mirror.as_ref().map(|mirror| mirror.about.submodules.as_slice());
         parts.unwrap_or_default().iter().any(|part| part.repo == *name)
     });
-    Ok(parent.map(|(parent, _)| format!("repo `{parent}`, whose submodule it is")))
+    Ok(parent.map(|parent| format!("repo `{}`, whose submodule it is", parent.name)))
 }
 
 fn open(store: &Store, name: &str) -> Result<Mirror, Failure> {
@@ -214,7 +214,7 @@ fn open(store: &Store, name: &str) -> Result<Mirror, Failure> {
 
 fn list(store: &Store, json: bool) -> Result<ExitCode, Failure> {
     let all = Mirror::list(store).map_err(Failure::user)?;
-    let rows = all.into_iter().map(|(name, mirror)| {
+    let rows = all.into_iter().map(|Known { name, mirror }| {
         let branch = mirror.and_then(|mirror| {
             // Also whether its objects are there at all.
             mirror.objects()?;

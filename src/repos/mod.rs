@@ -39,7 +39,9 @@ use crate::disk::{DiskError, list};
 pub use deploys::{Deploy, DeployError, Deploys};
 pub use error::{RepoError, Said};
 pub use git::Git;
-pub use mirror::{About, Fault, Mirror, Missing, New, Origin, Seen, Submodule, Until, sweep};
+pub use mirror::{
+    About, Fault, Known, Mirror, Missing, New, Origin, Seen, Submodule, Until, sweep,
+};
 pub use objects::ObjectError;
 pub use progress::{Progress, Silent};
 pub use publish::{Commits, PublishError};

@@ -152,8 +152,9 @@ mod tests {
 
     #[test]
     fn gitmodules_is_read_as_git_reads_it() {
+        type Row = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
         #[rustfmt::skip]
-        let table: &[(&str, &[(&str, &str, &str)])] = &[
+        let table: &[Row] = &[
             ("[submodule \"a\"]\n\tpath = a\n\turl = ../a.git\n",                   &[("a", "a", "../a.git")]),
             ("[submodule \"x/y z\"]\npath=\"p q\" ; why\nurl = u # no\n",            &[("x/y z", "p q", "u")]),
             ("[Submodule \"a\\\"b\"]\nPath = a\nURL = b\nbranch = main\n",            &[("a\"b", "a", "b")]),

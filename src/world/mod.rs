@@ -32,6 +32,8 @@ pub use error::WorldError;
 pub use power::PowerCut;
 
 /// What worlds are made of, and with.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "whoever is told of progress need not have it")]
 pub struct Ground<'a> {
     pub store: &'a Shared,
     /// For what a partial clone lacks.

@@ -18,9 +18,11 @@ fn columns(table: &str, rows: usize) -> String {
 #[test]
 fn with_no_file_everything_is_at_its_default() {
     let world = World::new();
-    assert_snapshot!(columns(&world.run(&["config", "show"]).success().stdout, 12), @"
+    assert_snapshot!(columns(&world.run(&["config", "show"]).success().stdout, 14), @"
     home | <world>/state/casefile | default
     policy | offline | default
+    deploys | (none) | default
+    environment | (none) | default
     limits.memory_mib | 2048 | default
     limits.processes | 256 | default
     limits.cpu_s | 600 | default
@@ -40,9 +42,11 @@ fn every_value_says_where_it_came_from() {
     let world = World::new()
         .file("work/casefile.yaml", "home: cases\nlimits:\n  wall_s: 60\n")
         .file("home/.config/casefile/casefile.yaml", "policy: read-only\n");
-    assert_snapshot!(columns(&world.run(&["config", "show"]).success().stdout, 12), @"
+    assert_snapshot!(columns(&world.run(&["config", "show"]).success().stdout, 14), @"
     home | <world>/work/cases | <world>/work/casefile.yaml:1
     policy | offline | default
+    deploys | (none) | default
+    environment | (none) | default
     limits.memory_mib | 2048 | default
     limits.processes | 256 | default
     limits.cpu_s | 600 | default
@@ -79,7 +83,7 @@ fn a_program_can_read_the_answer() {
     assert_eq!(answer["file"], "<world>/work/casefile.yaml");
     assert_eq!(answer["policy_dir"], "<world>/work/sandbox-policy");
     assert_snapshot!(answer["settings"][1], @r#"{"key":"policy","source":{"column":9,"file":"<world>/work/casefile.yaml","from":"file","line":1},"value":"read-only"}"#);
-    assert_snapshot!(answer["settings"][2], @r#"{"key":"limits.memory_mib","source":{"from":"default"},"value":2048}"#);
+    assert_snapshot!(answer["settings"][4], @r#"{"key":"limits.memory_mib","source":{"from":"default"},"value":2048}"#);
 }
 
 #[test]

@@ -19,5 +19,6 @@ mod harness;
 mod hostile_config;
 mod landlock;
 mod policy;
+mod repo;
 mod rm;
 mod trust;

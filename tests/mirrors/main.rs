@@ -5,6 +5,7 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::unwrap_used,
+    unreachable_pub,
     reason = "tests start programs and lay out files by hand; the walls are for the product"
 )]
 

@@ -76,7 +76,7 @@ fn submodules_come_with_a_url_where_git_allows_theirs() {
     let names: Vec<String> = Mirror::list(&lab.store().store)
         .unwrap()
         .into_iter()
-        .map(|(name, _)| name.to_string())
+        .map(|known| known.name.to_string())
         .collect();
     assert_eq!(names, ["again", "app", "app.lib", "deep", "lib", "refused"]);
 }
@@ -93,8 +93,8 @@ fn those_of_a_checkout_are_used_where_they_are() {
     let repos: Vec<_> = app.about.submodules.iter().map(|it| it.repo.as_str()).collect();
     assert_eq!(repos, ["lib", "lib-two"]);
     assert!(before == crate::lab::state_of(&lab.path("work")), "the checkout was touched");
-    for (_, mirror) in Mirror::list(&lab.store().store).unwrap() {
-        let mut mirror = mirror.unwrap();
+    for known in Mirror::list(&lab.store().store).unwrap() {
+        let mut mirror = known.mirror.unwrap();
         assert_eq!(mirror.check(), [], "{}", mirror.name);
         lab.fetch(&mut mirror).unwrap();
     }

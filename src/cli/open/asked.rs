@@ -67,12 +67,12 @@ impl Asked<'_> {
             let all = Mirror::list(&self.store.store).map_err(Failure::user)?;
             let parts: BTreeSet<RepoName> = all
                 .iter()
-                .filter_map(|(_, mirror)| mirror.as_ref().ok())
+                .filter_map(|known| known.mirror.as_ref().ok())
                 .flat_map(|mirror| mirror.about.submodules.iter().map(|part| part.repo.clone()))
                 .collect();
             all.into_iter()
-                .filter(|(name, _)| !parts.contains(name))
-                .map(|(_, mirror)| Ok((mirror.map_err(Failure::user)?, None)))
+                .filter(|known| !parts.contains(&known.name))
+                .map(|known| Ok((known.mirror.map_err(Failure::user)?, None)))
                 .collect::<Result<_, Failure>>()?
         } else {
             given.iter().map(|given| self.mirror(given)).collect::<Result<_, _>>()?

@@ -10,7 +10,7 @@ use super::super::{Progress, RepoError, Shared, Source, Store};
 use super::bare::{self, Refs};
 use super::checkout::Checkout;
 use super::fetch::{Beside, fetch_into, refs_of_checkout, write_graph};
-use super::{About, Mirror, Origin, Submodule, lock, names, stands};
+use super::{About, Known, Mirror, Origin, Submodule, lock, names, stands};
 use crate::case::RepoName;
 use crate::disk::{self, Holder};
 use crate::hint::{Hint, nearest};
@@ -82,8 +82,8 @@ impl Adding<'_> {
         let _held = Undisturbed::hold(self.git);
         let beside = Beside::make(self.store, &new.name)?;
         let (mut about, refs) = match &new.from {
-            Source::Url(_) => self.from_url(beside.path(), &new.from, wish)?,
-            Source::Checkout(path) => self.from_checkout(beside.path(), path)?,
+            Source::Url(_) => self.take_url(beside.path(), &new.from, wish)?,
+            Source::Checkout(path) => self.take_checkout(beside.path(), path)?,
         };
         if let Some(branch) = &new.branch
             && !refs.branches().any(|known| known == branch)
@@ -103,14 +103,14 @@ impl Adding<'_> {
         Mirror::open(self.store, &new.name)
     }
 
-    fn from_url(&self, dir: &Path, from: &Source, wish: Wish) -> Result<(About, Refs), RepoError> {
+    fn take_url(&self, dir: &Path, from: &Source, wish: Wish) -> Result<(About, Refs), RepoError> {
         bare::lay_out(dir, None)?;
         let refs = fetch_into(dir, from, None, wish, self.git, self.progress)?;
         bare::only_packed(dir)?;
         Ok((About::new(from), refs))
     }
 
-    fn from_checkout(&self, dir: &Path, path: &Path) -> Result<(About, Refs), RepoError> {
+    fn take_checkout(&self, dir: &Path, path: &Path) -> Result<(About, Refs), RepoError> {
         let checkout = Checkout::find(path)?;
         let unsupported = |why, way_out| {
             let from = path.display().to_string();
@@ -186,7 +186,7 @@ impl Adding<'_> {
             Source::Checkout(at) => (submodule_of_checkout(&at, name, path)?, Wish::Users),
         };
         // One that is there already is the same one; this also ends a circle.
-        for (known, mirror) in Mirror::list(self.store)? {
+        for Known { name: known, mirror } in Mirror::list(self.store)? {
             if mirror.is_ok_and(|mirror| mirror.about.source() == from) {
                 return Ok(known);
             }

@@ -15,7 +15,7 @@ use super::super::git::{Git, Undisturbed, Wish};
 use super::super::{Progress, RepoError, Shared, Source, Store};
 use super::bare::{self, Head, Refs};
 use super::checkout::{Checkout, SHA256};
-use super::{Mirror, Origin, lock};
+use super::{Mirror, Origin, lock, stands};
 use crate::case::RepoName;
 use crate::disk::{self, DiskError, Holder};
 
@@ -162,7 +162,12 @@ pub(super) fn fetch_into(
 ) -> Result<Refs, RepoError> {
     let url = url(from)?;
     let mut args: Vec<&OsStr> = FETCH.iter().map(OsStr::new).collect();
-    args.extend(["--no-tags", "--prune", "--force", "--update-shallow", "--"].map(OsStr::new));
+    args.extend(["--no-tags", "--prune", "--force", "--update-shallow"].map(OsStr::new));
+    if stands(&dir.join("shallow")) {
+        // As deep as the origin is now.
+        args.push(OsStr::new("--unshallow"));
+    }
+    args.push(OsStr::new("--"));
     args.push(&url);
     args.extend(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"].map(OsStr::new));
     let head = match head {
@@ -206,25 +211,24 @@ fn remote_head(dir: &Path, from: &Source, wish: Wish, git: &Git) -> Result<Head,
     let args = [&args[..], &[&url, OsStr::new("HEAD")]].concat();
     let act = format!("read `{from}`");
     let answer = git.run(dir, &args, wish, &super::super::Silent, None)?.good(&act, from)?;
-    let mut head = Head::Branch("refs/heads/main".into());
+    let mut head = None;
     for line in String::from_utf8_lossy(&answer.stdout).lines() {
         match line.split_once('\t') {
             Some((id, "HEAD")) if id.starts_with("ref: ") => {
-                return Ok(Head::Branch(id["ref: ".len()..].trim().into()));
+                head = Some(Head::Branch(id["ref: ".len()..].trim().into()));
             }
             Some((id, "HEAD")) if id.len() == 64 => {
                 let (why, way_out) = SHA256;
                 return Err(RepoError::Unsupported { from: from.shown(), why, way_out });
             }
-            Some((id, "HEAD")) => {
-                if let Ok(id) = Oid::from_str(id) {
-                    head = Head::Detached(id);
-                }
+            Some((id, "HEAD")) if head.is_none() => {
+                head = Oid::from_str(id).ok().map(Head::Detached);
             }
             _ => {}
         }
     }
-    Ok(head)
+    // An empty one has none yet.
+    Ok(head.unwrap_or_else(|| Head::Branch("refs/heads/main".into())))
 }
 
 fn url(from: &Source) -> Result<OsString, RepoError> {

@@ -24,7 +24,9 @@ mod fetch;
 mod missing;
 mod seen;
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use git2::Repository;
@@ -47,6 +49,13 @@ pub struct Mirror {
     pub name: RepoName,
     pub path: PathBuf,
     pub about: About,
+}
+
+/// A mirror of the store, or why it cannot be opened.
+#[derive(Debug)]
+pub struct Known {
+    pub name: RepoName,
+    pub mirror: Result<Mirror, RepoError>,
 }
 
 /// As deep as git follows repositories that borrow from others.
@@ -72,9 +81,9 @@ impl Mirror {
     }
 
     /// Every mirror, by name, also those that cannot be opened.
-    pub fn list(store: &Store) -> Result<Vec<(RepoName, Result<Self, RepoError>)>, RepoError> {
-        let names = names(store)?;
-        Ok(names.into_iter().map(|name| (name.clone(), Self::open(store, &name))).collect())
+    pub fn list(store: &Store) -> Result<Vec<Known>, RepoError> {
+        let known = |name: RepoName| Known { mirror: Self::open(store, &name), name };
+        Ok(names(store)?.into_iter().map(known).collect())
     }
 
     /// Takes a mirror away, when nobody is fetching it. Its objects go with it, save
@@ -98,28 +107,28 @@ impl Mirror {
     /// Every directory that its objects are in: its own, and all that it borrows from.
     #[expect(clippy::disallowed_methods, reason = "the host's own store, and what it borrows from")]
     pub fn objects(&self) -> Result<Vec<PathBuf>, RepoError> {
-        let mut found = vec![self.path.join("objects")];
+        let mut found = vec![(self.path.join("objects"), 0)];
         let mut at = 0;
-        for _ in 0..=BORROWED_DEPTH_MAX {
-            for dir in found[std::mem::replace(&mut at, found.len())..].to_vec() {
-                if !dir.is_dir() {
-                    return Err(RepoError::Gone { name: self.name.clone(), path: dir });
-                }
-                let alternates = dir.join("info/alternates");
-                let lines = match std::fs::read(&alternates) {
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    lines => lines.map_err(DiskError::io("read", &alternates))?,
-                };
-                for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    use std::os::unix::ffi::OsStrExt;
-                    let borrowed = dir.join(std::ffi::OsStr::from_bytes(line));
-                    if line[0] != b'#' && !found.contains(&borrowed) {
-                        found.push(borrowed);
-                    }
+        while let Some((dir, depth)) = found.get(at).cloned() {
+            at += 1;
+            if !dir.is_dir() {
+                return Err(RepoError::Gone { name: self.name.clone(), path: dir });
+            }
+            let alternates = dir.join("info/alternates");
+            let lines = match std::fs::read(&alternates) {
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                lines => lines.map_err(DiskError::io("read", &alternates))?,
+            };
+            for line in lines.split(|byte| *byte == b'\n') {
+                let borrowed = dir.join(OsStr::from_bytes(line));
+                let is_new = found.iter().all(|(known, _)| *known != borrowed);
+                let is_path = line.first().is_some_and(|first| *first != b'#');
+                if is_path && is_new && depth < BORROWED_DEPTH_MAX {
+                    found.push((borrowed, depth + 1));
                 }
             }
         }
-        Ok(found)
+        Ok(found.into_iter().map(|(dir, _)| dir).collect())
     }
 
     /// The file that says where a shallow history ends, if it is one.

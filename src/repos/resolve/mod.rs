@@ -115,7 +115,7 @@ impl Finding<'_> {
     fn by_deploy(&self, live: &Live, service: &str) -> Result<Resolved, ResolveError> {
         let Deploy { time, environment, commit: given, .. } = live.now;
         let commit = match self.commit(given) {
-            Err(ResolveError::Unknown { .. }) => {
+            Err(ResolveError::Unknown { .. } | ResolveError::Lacks { .. }) => {
                 let earlier = live.earlier.iter().find(|it| self.commit(&it.commit).is_ok());
                 return Err(ResolveError::DeployLacks {
                     name: self.mirror.name.clone(),
