@@ -17,12 +17,14 @@
 
 mod beside;
 mod index;
+mod loose;
 mod objects;
 mod progress;
 pub mod snapshot;
 mod store;
 pub mod wiring;
 
+pub use index::BadIndex;
 pub use objects::ObjectError;
 pub use progress::{Progress, Silent};
 pub use store::{Alone, Shared, Store};
