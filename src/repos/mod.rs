@@ -20,6 +20,7 @@ mod deploys;
 mod error;
 mod git;
 mod index;
+mod loose;
 mod mirror;
 mod objects;
 mod progress;
