@@ -30,7 +30,7 @@ const MAY_USE: Table<'static> = &[
     ("repos",  &["hint", "yaml", "disk", "config", "case"]),
     ("jail",   &["hint", "yaml", "disk", "config"]),
     ("attack", &["hint", "yaml", "disk", "config", "jail"]),
-    ("world",  &["hint", "disk", "case", "repos", "jail"]),
+    ("world",  &["hint", "disk", "config", "case", "repos", "jail"]),
     ("cli",    &["hint", "yaml", "disk", "config", "case", "repos", "jail", "attack",
                 "world"]),
     ("main",   &["cli", "jail", "attack", "changed"]),

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use super::command::{Came, Command, To};
 use super::prepared::{Prepared, Shows};
 use super::progress::Line;
-use super::report::{Failure, warn};
+use super::report::{Failure, note, warn};
 use super::surroundings::Surroundings;
 use crate::case::{self, CaseId, Held, Manifest, Repo};
 use crate::hint::Hint;
 use crate::jail::policy::Policy;
 use crate::repos::Store;
+use crate::repos::snapshot::How;
 use crate::world::{Ground, World, WorldError, place};
 
 /// A case in use, until this is dropped.
@@ -20,6 +21,7 @@ use crate::world::{Ground, World, WorldError, place};
 pub(super) struct Entered {
     held: Held,
     pub(super) manifest: Manifest,
+    repos_at: PathBuf,
     /// Where one begins.
     pub(super) start: PathBuf,
     policy: Policy,
@@ -65,22 +67,26 @@ impl Entered {
             progress: &progress,
             now: around.now(),
         };
-        let world = World::lay(&ground, &held).map_err(Failure::world)?;
+        let began = around.now();
+        let world = World::lay(&ground, &held, policy.least.value).map_err(Failure::world)?;
         drop(progress);
+        if let Some(how) = world.copied {
+            note(&copied(how, around.now().duration_since(began).as_secs_f64()));
+        }
         if world.power_cut.is_some() {
             warn(&WentDown { id });
         }
-        let World { manifest, shown: of_case, layered, program_at, start, .. } = world;
+        let World { manifest, shown: of_case, layered, program_at, repos_at, start, .. } = world;
         let mut shown = policy.shown(std::path::Path::new("/"), &[]).map_err(Failure::user)?;
         shown.extend(of_case);
-        let shows = Shows { shown, layered, program_at: Some(program_at) };
+        let shows = Shows { shown, layered, program_at };
         let prepared = Prepared::new(&policy, &settings, shows, around)?;
-        Ok(Self { held, manifest, start, policy, prepared })
+        Ok(Self { held, manifest, repos_at, start, policy, prepared })
     }
 
     /// Where one of its repositories is.
     pub(super) fn place(&self, repo: &Repo) -> PathBuf {
-        place(&self.manifest.repos, repo)
+        place(&self.repos_at, &self.manifest.repos, repo)
     }
 
     /// Runs a command in the case.
@@ -95,9 +101,18 @@ impl Entered {
     }
 }
 
+/// What is said of a copy that was made.
+fn copied(how: How, seconds: f64) -> String {
+    let how = match how {
+        How::Shared => "the file system shares the blocks until they are changed",
+        How::Written => "byte by byte, since the file system cannot share blocks",
+    };
+    format!("copied the code for a jail without namespaces in {seconds:.1} s: {how}")
+}
+
 impl Drop for Entered {
     fn drop(&mut self) {
-        if let Err(error) = World::leave(&self.held) {
+        if let Err(error) = World::leave(&self.held, &self.manifest) {
             warn(&error);
         }
     }

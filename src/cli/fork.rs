@@ -10,6 +10,7 @@ use super::report::{Failure, print};
 use super::surroundings::Surroundings;
 use crate::case::{self, Begun, CaseId, Held, Home, Manifest, Opener, Origin};
 use crate::repos::Store;
+use crate::world::can_fork;
 
 /// Begin a second case where one stands
 ///
@@ -32,6 +33,8 @@ pub(crate) fn run(fork: Fork, around: &Surroundings) -> Result<ExitCode, Failure
     let id = case::find(&home, &fork.case).map_err(Failure::case)?;
     let store = Store::of(&home).share().map_err(Failure::user)?;
     let held = Held::take(&home, &id, &around.holder("casefile fork")).map_err(Failure::case)?;
+    let parent = held.manifest().map_err(Failure::case)?;
+    can_fork(&held, &parent).map_err(Failure::world)?;
     let parent = held.freeze(&store.store.layers()).map_err(Failure::case)?;
     let title = fork.title.as_deref().unwrap_or(&parent.title);
     let origin = Origin { by: Opener::Person, opened: around.now() };

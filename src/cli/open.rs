@@ -103,7 +103,7 @@ pub(crate) fn run(open: Open, around: &Surroundings) -> Result<ExitCode, Failure
         now,
     };
     let mut said = notes;
-    said.extend(prepare(&ground, &mut manifest).map_err(Failure::world)?);
+    said.extend(prepare(&ground, &mut manifest, policy.least.value).map_err(Failure::world)?);
     drop(progress);
     let (id, left_out) = put_together(&home, &manifest, &open.evidence, around)?;
     said.extend(left_out);

@@ -79,6 +79,23 @@ pub fn give_to_jail(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// The same with a directory and all that is in it. No jail has seen it yet, so no link
+/// in it can be anybody's trap; none is followed anyway.
+#[expect(clippy::disallowed_methods, reason = "a directory that this process just made")]
+pub fn give_all_to_jail(dir: &Path) -> io::Result<()> {
+    if jail_user().is_none() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => give_all_to_jail(&entry.path())?,
+            false => give_to_jail(&entry.path())?,
+        }
+    }
+    give_to_jail(dir)
+}
+
 /// The same with one end of a pipe that this process made: inside, `/dev/stdout` is
 /// opened anew, and for that it has to be the jail's.
 pub fn give_pipe_to_jail(pipe: BorrowedFd<'_>) -> io::Result<()> {

@@ -58,7 +58,7 @@ pub use error::JailError;
 pub use gives::{Diagnosis, Gives};
 pub use hands::{Hands, HandsError, Refusal};
 pub use host::{Jail, News, Running, Streams, Zygote};
-pub use identity::{give_pipe_to_jail, give_to_jail, jail_user};
+pub use identity::{give_all_to_jail, give_pipe_to_jail, give_to_jail, jail_user};
 pub use stage::{Fault, Stage};
 pub(crate) use sys::raw;
 

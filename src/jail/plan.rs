@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::found::{Found, NotFound};
 use super::host::THIS_PROGRAM;
-use super::policy::{Mode, Mount, Network, Shown, Strength};
+use super::policy::{Giver, Mode, Mount, Network, Shown, Strength};
 use crate::config::limits::{Limit, Limits};
 use crate::hint::Hint;
 
@@ -122,7 +122,8 @@ fn devices() -> Vec<Place> {
 /// A tree that is made of several and may be changed.
 #[derive(Clone, Debug)]
 pub struct Layered {
-    /// Where, in the jail. Nothing else can be shown in it.
+    /// Where, in the jail. Nothing else can be shown in it but another such tree, which
+    /// is left out where the jail before has put something else than a directory.
     pub at: PathBuf,
     /// Directories of the host, each laid over the next. They stay as they are, and
     /// must do so for as long as the jail is there.
@@ -212,7 +213,11 @@ impl Plan {
         for shown in shown {
             let place = match shown.optional {
                 true => shown_if_there(&shown.mount.from)?,
-                false => Some(check(&shown.mount, *strength, kept)?),
+                false => {
+                    // What casefile keeps for a case is the case's own to change.
+                    let kept = if shown.by == Giver::Case { &[][..] } else { kept };
+                    Some(check(&shown.mount, *strength, kept)?)
+                }
             };
             if let Some(place) = place {
                 shows.retain(|earlier| earlier.at != place.at);
@@ -239,9 +244,12 @@ impl Plan {
         own.retain(|place| shows.iter().all(|shown| shown.at != place.at));
         // Whoever may write to a socket may talk to it, on a read-only mount too, and
         // the owner that a mount shows counts. So there is none in sight, or none to
-        // be had. What the system's directories hold is for everybody anyway.
-        // Without namespaces all of the host's are.
-        let none_in_sight = shown.iter().all(|shown| shown.optional);
+        // be had. What the system's directories hold is for everybody anyway. What a
+        // case shows holds none: evidence and snapshots are files, directories and
+        // links, and so are a repository's objects. In what a case has changed there
+        // may be some, with nobody at the other end, for its jail is over.
+        // Without namespaces all of the host's are in sight.
+        let none_in_sight = shown.iter().all(|shown| shown.optional || shown.by == Giver::Case);
         Ok(Self {
             strength: *strength,
             network: *network,

@@ -75,6 +75,7 @@ impl Root {
     ) -> Result<Vec<Spot>, Fault> {
         let mut spots = Vec::new();
         let mut workshop = None;
+        let mut laid: Vec<&Path> = Vec::new();
         for (place, sources) in places.iter().zip(sources) {
             let put_wrong = |error: &io::Error| {
                 let stage = match place.what {
@@ -84,6 +85,11 @@ impl Root {
                 Fault::new(stage, error, format!("putting {} in place", describe(place)))
             };
             if let What::Layered { below, changes, durable } = &place.what {
+                let is_within = laid.iter().any(|outer| place.at.starts_with(outer));
+                if is_within && !self.has_directory(&place.at).map_err(|e| put_wrong(&e))? {
+                    continue;
+                }
+                laid.push(&place.at);
                 let trees = match Trees::of(sources, *durable) {
                     Some(trees) => trees,
                     None => open_layers(below, changes, *durable)?,
@@ -188,6 +194,16 @@ impl Root {
         self.parents.retain(|path, _| !path.starts_with(at));
         // An empty path means the descriptor itself, on which nothing can be swapped.
         sys::move_mount(mount, target.as_fd(), c"")
+    }
+
+    /// Whether there is a directory to lay a tree on. In another tree that a jail has
+    /// changed before there need not be: it may have removed it, or put a file or a
+    /// link there.
+    fn has_directory(&self, at: &Path) -> io::Result<bool> {
+        match self.open(at) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => Ok(false),
+            found => Ok(fstat(found?)?.st_mode & libc::S_IFMT == libc::S_IFDIR),
+        }
     }
 
     /// Opens what is at `at` in the new root. No link is followed: in a directory

@@ -1,8 +1,11 @@
 //! Why a world cannot be laid out.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 
 use crate::case::{CaseError, CaseId, RepoName};
+use crate::config::PolicyName;
 use crate::disk::{DiskError, TrashError};
 use crate::hint::Hint;
 use crate::repos::RepoError;
@@ -16,6 +19,14 @@ pub enum WorldError {
     Closed { id: CaseId, since: Timestamp },
     #[error("the mirror of `{name}` is not there any more")]
     NoMirror { name: RepoName, from: String },
+    #[error(
+        "`{id}` was worked in with the strength `{was}`, and its policy `{policy}` has the other now"
+    )]
+    OtherStrength { id: CaseId, was: &'static str, policy: PolicyName },
+    #[error("`{id}` works on a copy of its code, which only its own jail may enter")]
+    Copied { id: CaseId, again: String },
+    #[error("the jail of root is another user, who may not enter or read `{}`", path.display())]
+    NoWay { path: PathBuf, home: PathBuf },
     #[error("not all cases can be read, so what they need is not known")]
     Unknown { id: String, source: Box<CaseError> },
     #[error(transparent)]
@@ -41,6 +52,21 @@ impl Hint for WorldError {
             Self::NoMirror { name, from } => {
                 Some(format!("Bring it back with `casefile repo add {name} {from}`."))
             }
+            Self::OtherStrength { id, was, .. } => Some(format!(
+                "Name a policy with `least: {was}` in the `case.yaml` of {id}, or open another case."
+            )),
+            Self::Copied { id, again } => Some(format!(
+                "Open a second one with `{again}`, and take along what `casefile diff {id}` prints."
+            )),
+            Self::NoWay { path, home } if home.starts_with(path) => Some(
+                "Set `home` in casefile.yaml to a directory that everybody may enter, such as \
+                 `/var/lib/casefile`."
+                    .into(),
+            ),
+            Self::NoWay { path, .. } => Some(format!(
+                "Open it with `chmod o+rx {}`, or take the repo in by a URL.",
+                path.display()
+            )),
             Self::Unknown { id, .. } => {
                 Some(format!("Mend its `case.yaml`, or remove it with `casefile rm {id}`."))
             }

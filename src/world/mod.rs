@@ -11,9 +11,12 @@
 //! has written is nobody else's, and lies in its layer.
 //!
 //! **Nothing that a case has written is entered here.** Its layers are named, moved
-//! and shown, and the kernel lays them over the rest inside the jail.
+//! and shown, and the kernel lays them over the rest inside the jail. A jail without
+//! mounts has a copy instead (`copied.rs`).
 
+mod access;
 mod collect;
+mod copied;
 mod error;
 mod power;
 
@@ -22,8 +25,8 @@ use std::path::{Path, PathBuf};
 use crate::case::{Held, Manifest, Repo, inside};
 use crate::disk::{self, Holder};
 use crate::jail::plan::Layered;
-use crate::jail::policy::{Giver, Mode, Mount, Shown};
-use crate::repos::snapshot::{self, Snapshot};
+use crate::jail::policy::{Giver, Mode, Mount, Shown, Strength};
+use crate::repos::snapshot::{self, How, Snapshot};
 use crate::repos::wiring::{self, Wires};
 use crate::repos::{Git, Mirror, Progress, RepoError, Shared, Until};
 
@@ -49,22 +52,27 @@ pub struct World {
     pub manifest: Manifest,
     pub shown: Vec<Shown>,
     pub layered: Vec<Layered>,
-    /// Where the jail has this very program.
-    pub program_at: PathBuf,
+    /// Where the jail has this very program, if it needs it.
+    pub program_at: Option<PathBuf>,
+    /// Where its repositories are.
+    pub repos_at: PathBuf,
     /// Where whoever comes in begins.
     pub start: PathBuf,
+    /// How its code was copied, if that was necessary just now.
+    pub copied: Option<How>,
     /// What was lost, if the machine went down while the case was in use.
     pub power_cut: Option<PowerCut>,
 }
 
 impl World {
-    /// Lays out the world of a case.
-    pub fn lay(ground: &Ground<'_>, held: &Held) -> Result<Self, WorldError> {
+    /// Lays out the world of a case, for a jail of this strength.
+    pub fn lay(ground: &Ground<'_>, held: &Held, strength: Strength) -> Result<Self, WorldError> {
         let frozen = ground.store.store.layers();
         let manifest = held.settle(&frozen)?;
         if let Some(since) = manifest.closed {
             return Err(WorldError::Closed { id: held.id().clone(), since });
         }
+        copied::same_strength(held, &manifest, strength)?;
         let power_cut = power::begin(&held.dir())?;
         let mut laying = Laying {
             ground,
@@ -75,36 +83,67 @@ impl World {
             shown: Vec::new(),
             layered: Vec::new(),
         };
-        laying.host_side()?;
-        laying.notes()?;
-        for repo in &manifest.repos {
-            laying.repo(repo)?;
-        }
+        let (top, copied) = match strength {
+            Strength::Namespaces => {
+                laying.host_side()?;
+                laying.notes()?;
+                for repo in &manifest.repos {
+                    laying.repo(repo)?;
+                }
+                (PathBuf::from(inside::WORLD), None)
+            }
+            Strength::Landlock => {
+                let how = laying.copied(held)?;
+                (copied::copy_of(held, &manifest), how)
+            }
+        };
         let Laying { shown, layered, .. } = laying;
+        let repos_at = top.join("repos");
         let mut tops = manifest.repos.iter().filter(|repo| repo.within.is_none());
         let start = match (tops.next(), tops.next()) {
-            (Some(only), None) => inside::repo(&only.name),
-            _ => inside::WORLD.into(),
+            (Some(only), None) => repos_at.join(only.name.as_str()),
+            _ => top,
         };
-        let program_at = inside::CHANGED.into();
-        Ok(Self { manifest, shown, layered, program_at, start, power_cut })
+        let program_at = (strength == Strength::Namespaces).then(|| inside::CHANGED.into());
+        Ok(Self { manifest, shown, layered, program_at, repos_at, start, copied, power_cut })
     }
 
     /// Says that nobody works in the case any more, and nothing was lost.
-    pub fn leave(held: &Held) -> Result<(), WorldError> {
+    pub fn leave(held: &Held, manifest: &Manifest) -> Result<(), WorldError> {
+        copied::settle_on_disk(held, manifest)?;
         Ok(power::end(&held.dir())?)
     }
 }
 
+/// Whether two cases can lie on what this one has written. A copy is no layer.
+pub fn can_fork(held: &Held, manifest: &Manifest) -> Result<(), WorldError> {
+    if !disk::stands(&copied::copy_of(held, manifest)) {
+        return Ok(());
+    }
+    let mut again = format!("casefile open --policy {}", manifest.policy);
+    for repo in manifest.repos.iter().filter(|repo| repo.within.is_none()) {
+        again += &format!(" --repo {}@{}", repo.name, repo.commit.short());
+    }
+    Err(WorldError::Copied { id: held.id().clone(), again })
+}
+
 /// Makes all that the worlds of a case will need, and pins it in its manifest. Says
 /// what is worth a word.
-pub fn prepare(ground: &Ground<'_>, manifest: &mut Manifest) -> Result<Vec<String>, WorldError> {
+pub fn prepare(
+    ground: &Ground<'_>,
+    manifest: &mut Manifest,
+    strength: Strength,
+) -> Result<Vec<String>, WorldError> {
     let mut said = Vec::new();
     let mut repos = manifest.repos.clone();
     for repo in &mut repos {
         let snapshot = find_or_make(ground, repo)?;
         let notes = snapshot.notes.iter();
         said.extend(notes.map(|note| format!("`{}`: {note}", repo.name)));
+        if strength == Strength::Landlock {
+            // A copy has its own `.git`.
+            continue;
+        }
         let wiring = wired(ground, manifest, repo, &snapshot)?;
         repo.wiring = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
     }
@@ -131,12 +170,29 @@ fn wired(
     snapshot: &Snapshot,
 ) -> Result<PathBuf, WorldError> {
     let Ground { store, holder, progress, .. } = ground;
-    let (name, worktree) = (repo.mirror(), place(&manifest.repos, repo));
+    let repos_at = Path::new(inside::REPOS);
+    let (name, worktree) = (repo.mirror(), place(repos_at, &manifest.repos, repo));
     let pinned = repo.wiring.as_ref();
     let found = pinned.and_then(|key| wiring::find(&store.store, name, key, snapshot, &worktree));
     if let Some(found) = found {
         return Ok(found);
     }
+    let count = mirror(ground, repo)?.objects()?.len();
+    let objects = (0..count).map(|nth| inside::objects(&repo.name, nth)).collect();
+    let changed = Some(inside::CHANGED.into());
+    let wires = wires(ground, manifest, repo, worktree, objects, changed)?;
+    Ok(wiring::make(store, name, snapshot, &wires, holder, *progress)?)
+}
+
+/// What the `.git` of a repository says, where its tree and objects are at these places.
+fn wires(
+    ground: &Ground<'_>,
+    manifest: &Manifest,
+    repo: &Repo,
+    worktree: PathBuf,
+    objects: Vec<PathBuf>,
+    changed: Option<PathBuf>,
+) -> Result<Wires, WorldError> {
     let mirror = mirror(ground, repo)?;
     let until = Until {
         at: manifest.incident.as_ref().map(|incident| incident.at),
@@ -144,21 +200,20 @@ fn wired(
         now: ground.now,
     };
     let seen = mirror.refs(manifest.history, &until)?;
-    let objects = mirror.objects()?;
-    let wires = Wires {
+    Ok(Wires {
         head: repo.commit.clone(),
         refs: seen.into_iter().map(|seen| (seen.name, seen.id, seen.peeled)).collect(),
-        objects: (0..objects.len()).map(|nth| inside::objects(&repo.name, nth)).collect(),
+        objects,
         worktree,
-        changed: Some(inside::CHANGED.into()),
+        changed,
         shallow: mirror.shallow_at()?,
         origin: Some(repo.from.clone()),
-    };
-    Ok(wiring::make(store, name, snapshot, &wires, holder, *progress)?)
+    })
 }
 
-/// Where a repository is in the world: by its name, or in the one it is a part of.
-pub fn place(repos: &[Repo], repo: &Repo) -> PathBuf {
+/// Where a repository is in a world that has them at `repos_at`: by its name, or in the
+/// one it is a part of.
+pub fn place(repos_at: &Path, repos: &[Repo], repo: &Repo) -> PathBuf {
     let mut parts = Vec::new();
     let mut here = repo;
     // As deep as there are repositories: a manifest could send one round in circles.
@@ -170,7 +225,7 @@ pub fn place(repos: &[Repo], repo: &Repo) -> PathBuf {
             None => break,
         }
     }
-    parts.iter().rev().fold(inside::repo(&here.name), |place, part| place.join(part))
+    parts.iter().rev().fold(repos_at.join(here.name.as_str()), |place, part| place.join(part))
 }
 
 fn mirror(ground: &Ground<'_>, repo: &Repo) -> Result<Mirror, WorldError> {
@@ -218,7 +273,7 @@ impl Laying<'_> {
     fn repo(&mut self, repo: &Repo) -> Result<(), WorldError> {
         let snapshot = find_or_make(self.ground, repo)?;
         let wiring = wired(self.ground, self.manifest, repo, &snapshot)?;
-        let at = place(&self.manifest.repos, repo);
+        let at = place(Path::new(inside::REPOS), &self.manifest.repos, repo);
         self.objects(repo)?;
         let part = Path::new("repos").join(repo.name.as_str());
         let frozen = self.frozen(&part);
@@ -269,13 +324,19 @@ impl Laying<'_> {
     }
 
     fn show(&mut self, from: PathBuf, to: PathBuf) {
-        let mount = Mount { from, to, mode: Mode::Read };
+        self.show_as(Mode::Read, from, to);
+    }
+
+    fn show_as(&mut self, mode: Mode, from: PathBuf, to: PathBuf) {
+        let mount = Mount { from, to, mode };
         self.shown.push(Shown { mount, by: Giver::Case, optional: false });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::place;
     use crate::case::{CasePath, CommitId, Repo, RepoName, Rule, TreeId, Within};
 
@@ -306,6 +367,7 @@ mod tests {
             repo("deep", Some(("lib", "third party"))),
             repo("round", Some(("round", "x"))),
         ];
+        let top = Path::new("/case/repos");
         #[rustfmt::skip]
         let table = [
             (0, "/case/repos/app"),
@@ -313,9 +375,9 @@ mod tests {
             (2, "/case/repos/app/vendor/lib/third party"),
         ];
         for (at, want) in table {
-            assert_eq!(place(&repos, &repos[at]).to_str(), Some(want));
+            assert_eq!(place(top, &repos, &repos[at]).to_str(), Some(want));
         }
         // It ends, wherever that is.
-        assert!(place(&repos, &repos[3]).starts_with("/case/repos/round"));
+        assert!(place(top, &repos, &repos[3]).starts_with("/case/repos/round"));
     }
 }
