@@ -16,7 +16,7 @@ use crate::repos::wiring::WiringError;
 #[non_exhaustive]
 pub enum WorldError {
     #[error("case `{id}` was closed on {since}")]
-    Closed { id: CaseId, since: Timestamp },
+    Closed { id: CaseId, since: Timestamp, is_copy: bool },
     #[error("the mirror of `{name}` is not there any more")]
     NoMirror { name: RepoName, from: String },
     #[error(
@@ -46,6 +46,9 @@ pub enum WorldError {
 impl Hint for WorldError {
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Closed { id, is_copy: true, .. } => Some(format!(
+                "Take the line `closed` out of the `case.yaml` of {id} to go on in it."
+            )),
             Self::Closed { id, .. } => {
                 Some(format!("Go on in a fork of it: `casefile fork {id}`."))
             }

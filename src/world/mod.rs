@@ -70,7 +70,8 @@ impl World {
         let frozen = ground.store.store.layers();
         let manifest = held.settle(&frozen)?;
         if let Some(since) = manifest.closed {
-            return Err(WorldError::Closed { id: held.id().clone(), since });
+            let is_copy = disk::stands(&copied::copy_of(held, &manifest));
+            return Err(WorldError::Closed { id: held.id().clone(), since, is_copy });
         }
         copied::same_strength(held, &manifest, strength)?;
         let power_cut = power::begin(&held.dir())?;
@@ -123,6 +124,9 @@ pub fn can_fork(held: &Held, manifest: &Manifest) -> Result<(), WorldError> {
     let mut again = format!("casefile open --policy {}", manifest.policy);
     for repo in manifest.repos.iter().filter(|repo| repo.within.is_none()) {
         again += &format!(" --repo {}@{}", repo.name, repo.commit.short());
+    }
+    if let Some(since) = manifest.closed {
+        return Err(WorldError::Closed { id: held.id().clone(), since, is_copy: true });
     }
     Err(WorldError::Copied { id: held.id().clone(), again })
 }

@@ -13,6 +13,7 @@ mod common;
 mod attack;
 mod cases;
 mod config;
+mod copied;
 mod doctor;
 mod front;
 mod harness;

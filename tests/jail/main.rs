@@ -24,6 +24,7 @@ mod death;
 mod ground;
 mod hidden;
 mod hiding;
+mod inner;
 mod layered;
 mod limits;
 mod part;
@@ -74,6 +75,7 @@ fn trials() -> Vec<Trial> {
         api::TESTS,
         layered::TESTS,
         changed::TESTS,
+        inner::TESTS,
         death::TESTS,
     ];
     let mut trials = Vec::new();

@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{self, SigHandler, Signal};
 use nix::unistd::{ForkResult, fork, setsid};
 
-use crate::{api, changed, hiding, layered};
+use crate::{api, changed, hiding, inner, layered};
 
 /// The name under which this program is started to play a part.
 pub(crate) const NAME: &str = "part";
@@ -197,6 +197,7 @@ pub(crate) fn play(words: &[&str]) -> ExitCode {
         ["hide", rest @ ..] => hiding::play(rest),
         ["api", rest @ ..] => api::play(rest),
         ["changed", rest @ ..] => changed::play(rest),
+        ["inner", rest @ ..] => inner::play(rest),
         ["layered", rest @ ..] => layered::play(rest),
         _ => panic!("no such part: {words:?}"),
     }
