@@ -100,6 +100,17 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     file.sync_all()
 }
 
+/// What those have left who were killed while they began or removed a case. Nobody else
+/// is at it: the caller has what cases share for itself.
+pub fn leftovers(home: &Home) -> Result<Vec<PathBuf>, CaseError> {
+    let is_left = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(LEFTOVER))
+    };
+    let mut left: Vec<_> = disk::list(&home.cases())?.into_iter().filter(is_left).collect();
+    left.extend(disk::list(&home.trash())?);
+    Ok(left)
+}
+
 /// Takes away what those have left who were killed while they began a case.
 pub fn clear(home: &Home) -> Result<(), CaseError> {
     let cases = home.cases();

@@ -30,7 +30,7 @@ mod manifest;
 mod path;
 mod repo;
 
-pub use begin::{Begun, clear};
+pub use begin::{Begun, clear, leftovers};
 pub use door::{CaseDir, DoorError};
 pub use evidence::{EvidenceError, share, take_in};
 pub use fork::needed_layers;

@@ -87,6 +87,15 @@ impl Store {
         Ok(Alone { store: self.clone(), _lock: lock })
     }
 
+    /// Takes the store for oneself, if nobody else uses it now.
+    pub fn alone_now(&self, holder: &Holder) -> Result<Option<Alone>, DiskError> {
+        match Lock::take(&self.lock(), holder) {
+            Ok(lock) => Ok(Some(Alone { store: self.clone(), _lock: lock })),
+            Err(DiskError::Held { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }

@@ -67,6 +67,17 @@ pub fn collect(
     Ok(collected)
 }
 
+/// What those have left that were killed, which [`collect`] removes. Nothing, if somebody
+/// uses the store: what is being made then looks the same.
+pub fn leftovers(home: &Home, holder: &Holder) -> Result<Option<Vec<PathBuf>>, WorldError> {
+    let store = Store::of(home);
+    let Some(_alone) = store.alone_now(holder)? else { return Ok(None) };
+    let mut left = repos::leftovers(&store)?;
+    left.extend(disk::list(&store.trash())?);
+    left.extend(case::leftovers(home)?);
+    Ok(Some(left))
+}
+
 fn cases(home: &Home) -> Result<Vec<(CaseId, Manifest)>, WorldError> {
     case::list(home)?
         .into_iter()

@@ -30,7 +30,7 @@ use crate::repos::snapshot::{self, How, Snapshot};
 use crate::repos::wiring::{self, Wires};
 use crate::repos::{Git, Mirror, Progress, RepoError, Shared, Until};
 
-pub use collect::{Collected, collect};
+pub use collect::{Collected, collect, leftovers};
 pub use error::WorldError;
 pub use power::PowerCut;
 

@@ -173,3 +173,97 @@ fn the_policy_that_is_set_decides_whether_the_host_is_ready() {
     assert_eq!(of("offline")["in_full"], false);
     assert!(of("offline")["way_out"].as_str().unwrap().contains("seccomp"), "{answer:#}");
 }
+
+/// A checkout that is taken in where it lies, and a case of it.
+fn with_a_case(world: &World) -> String {
+    world.put("work/app/one.txt", "one\n");
+    for args in [
+        &["init", "-q", "-b", "main"][..],
+        &["add", "."],
+        &["commit", "-q", "-m", "one"],
+        &["repack", "-qad"],
+    ] {
+        let mut git = world.program("git");
+        git.args(args).current_dir(world.path("work/app"));
+        let _ = world.finish(git).success();
+    }
+    let _ = world.run(&["repo", "add", "app", "app"]).success();
+    let answer = world.run(&["open", "--repo", "app", "--json"]).success().stdout;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    answer["id"].as_str().unwrap().to_owned()
+}
+
+fn store(world: &World) -> Vec<(String, String, String, String)> {
+    let answer = world.run(&["doctor", "--json"]).success().stdout;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let store = answer["store"].as_array().unwrap().iter();
+    let keys = ["name", "state", "value", "way_out"];
+    store.map(|finding| keys.map(|key| text(finding, key)).into()).collect()
+}
+
+#[test]
+fn what_is_kept_is_looked_at_and_each_fault_has_its_line() {
+    type Harm = fn(&World, &str);
+    #[rustfmt::skip]
+    let table: &[(&str, Harm, &str, &str, &str)] = &[
+        // what is told of   what was done to it                           state      value                        way out
+        ("mirror app",  |world, _| std::fs::rename(world.path("work/app"), world.path("work/moved")).unwrap(),
+                                                                           "missing", "objects of `app` are gone", "Put the checkout back"),
+        ("mirror app",  |world, _| cut_packs(world),                       "missing", "missing, cut short",        "casefile repo rm app"),
+        ("case ID",     |world, _| { let _ = world.run(&["repo", "rm", "app", "--force"]).success(); },
+                                                                           "missing", "mirror of `app` is not",    "casefile repo add app"),
+        ("case ID",     |world, _| std::fs::remove_dir_all(world.state().join("store/snapshots")).unwrap(),
+                                                                           "less",    "snapshot of `app` is gone", "made again"),
+        ("case ID",     |world, id| world.put(&format!("state/casefile/cases/{id}/case.yaml"), "titel: x\n"),
+                                                                           "missing", "`format` is missing",       "casefile rm"),
+        ("leftovers",   |world, _| world.put("state/casefile/store/snapshots/app/.building-x/files/a", ""),
+                                                                           "less",    "1 of killed commands",      "casefile gc"),
+        ("leftovers",   |world, _| world.put("state/casefile/cases/.unfinished-x/lock", ""),
+                                                                           "less",    "1 of killed commands",      "casefile gc"),
+        ("clock",       |world, id| opened_later(world, id),               "less",    "opened on 2999-",           "Set the clock"),
+    ];
+    for user in users() {
+        for (name, harm, state, value, way_out) in table {
+            let world = World::of(user);
+            assert!(store(&world).is_empty(), "{user:?}: nothing is kept yet");
+            assert!(!world.state().exists(), "{user:?}: looking makes nothing");
+            let id = with_a_case(&world);
+            let whole = store(&world);
+            let words: Vec<_> = whole.iter().map(|it| (it.0.as_str(), it.1.as_str())).collect();
+            let want = ["mirrors", "cases", "leftovers", "overlay on it", "room"];
+            assert_eq!(words, want.map(|name| (name, "ok")), "{user:?}: {whole:?}");
+            harm(&world, &id);
+            let name = name.replace("ID", &id);
+            let found = store(&world);
+            let line = found.iter().find(|it| it.0 == name).unwrap_or_else(|| panic!("{found:?}"));
+            assert_eq!(line.1, *state, "{user:?}: {line:?}");
+            assert!(line.2.contains(value) && line.3.contains(way_out), "{user:?}: {line:?}");
+            // A policy can run in full whatever the cases are like.
+            let page = world.run(&["doctor"]).success().stdout;
+            assert!(page.contains("cases and what they share"), "{page}");
+            assert!(page.contains("to mend\n") && !line.3.is_empty(), "{page}");
+            if way_out.contains("gc") {
+                let _ = world.run(&["gc"]).success();
+                assert!(store(&world).iter().all(|it| it.1 == "ok"), "{:?}", store(&world));
+            }
+        }
+    }
+}
+
+fn cut_packs(world: &World) {
+    let packs = std::fs::read_dir(world.path("work/app/.git/objects/pack")).unwrap().flatten();
+    let pack = packs.map(|entry| entry.path()).find(|it| it.extension().unwrap() == "pack");
+    let pack = pack.unwrap();
+    let bytes = std::fs::read(&pack).unwrap();
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, &bytes[..bytes.len() - 3]).unwrap();
+}
+
+fn opened_later(world: &World, id: &str) {
+    let file = world.state().join("cases").join(id).join("case.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.contains("opened:")).unwrap();
+    let later = line.split_once("opened:").unwrap().0.to_owned() + "opened: 2999-01-01T00:00:00Z";
+    std::fs::write(&file, text.replace(line, &later)).unwrap();
+}

@@ -8,7 +8,7 @@ use crate::jail::{Diagnosis, Gives};
 /// One thing that jails are made of.
 #[derive(Debug)]
 pub(super) struct Finding {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) state: State,
     pub(super) value: String,
     /// What to do, where it is not as it should be.
@@ -51,7 +51,7 @@ pub(super) fn look() -> Vec<Finding> {
         found.push(match probe::ask(&["own", "overlay"]) {
             Answer::Done(_) => good("overlay in them", "yes"),
             other => Finding {
-                name: "overlay in them",
+                name: "overlay in them".into(),
                 state: State::Less,
                 value: told(&other),
                 way_out: Some(
@@ -71,7 +71,7 @@ pub(super) fn look() -> Vec<Finding> {
     found.push(match gives.covered.as_slice() {
         [] => good("/proc", "uncovered"),
         paths => Finding {
-            name: "/proc",
+            name: "/proc".into(),
             state: State::Missing,
             value: format!("covered at {}", paths.join(", ")),
             way_out: Some(
@@ -87,7 +87,7 @@ pub(super) fn look() -> Vec<Finding> {
     });
     found.push(match gives.cgroups {
         "none" => Finding {
-            name: "cgroups",
+            name: "cgroups".into(),
             state: State::Less,
             value: "none".into(),
             way_out: Some("Mount cgroups, so that the kernel counts memory for a jail.".into()),
@@ -98,7 +98,7 @@ pub(super) fn look() -> Vec<Finding> {
 }
 
 fn good(name: &'static str, value: impl Into<String>) -> Finding {
-    Finding { name, state: State::Good, value: value.into(), way_out: None }
+    Finding { name: name.into(), state: State::Good, value: value.into(), way_out: None }
 }
 
 fn missing(name: &'static str, value: impl Into<String>, diagnosis: Option<Diagnosis>) -> Finding {
@@ -108,7 +108,7 @@ fn missing(name: &'static str, value: impl Into<String>, diagnosis: Option<Diagn
         None => value.into(),
     };
     let way_out = diagnosis.map(|diagnosis| diagnosis.way_out);
-    Finding { name, state: State::Missing, value, way_out }
+    Finding { name: name.into(), state: State::Missing, value, way_out }
 }
 
 fn namespaces(name: &'static str, answer: &Answer, gives: &Gives) -> Finding {
@@ -125,7 +125,7 @@ fn rules_on_files(gives: &Gives) -> Finding {
     match gives.landlock_abi {
         Ok(abi) if LANDLOCK_ALONE <= abi => good(name, format!("interface {abi}")),
         Ok(abi) => Finding {
-            name,
+            name: name.into(),
             state: State::Less,
             value: format!("interface {abi}; without namespaces it takes {LANDLOCK_ALONE}"),
             way_out: Some(gives.explain_landlock(libc::EOPNOTSUPP).way_out),

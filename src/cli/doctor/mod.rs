@@ -2,6 +2,7 @@
 
 mod attack;
 mod host;
+mod store;
 
 use std::process::ExitCode;
 
@@ -22,8 +23,9 @@ use host::Finding;
 /// See what jails this host can give, and attack one
 ///
 /// Looks at what the kernel and its settings give, opens a jail for each policy,
-/// and says what is missing and how to mend it. The exit code is 0 if the policy
-/// that is set can run in full.
+/// and says what is missing and how to mend it. Where there are cases, they and what
+/// they share are looked at too. The exit code is 0 if the policy that is set can run
+/// in full, whatever the cases are like.
 ///
 /// With `--attack` it tries to get out of a jail that it makes for this alone:
 /// each attempt is made outside too, where it has to succeed, and what comes of
@@ -48,7 +50,7 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     }
     let (settings, library) = around.trusted()?;
     let findings = host::look();
-    let mut trials = Vec::new();
+    let (mut trials, mut set) = (Vec::new(), None);
     for name in library.names().map_err(Failure::user)? {
         if Library::is_included_only(&name) {
             continue;
@@ -56,7 +58,12 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
         let is_set = settings.policy().value == name;
         let (strength, got) = match library.load(&name) {
             Ok(policy) => {
-                (word(policy.least.value), try_out(&policy, &settings, around).map_err(told))
+                let got = try_out(&policy, &settings, around).map_err(told);
+                let strength = word(policy.least.value);
+                if is_set && got.is_ok() {
+                    set = Some(policy);
+                }
+                (strength, got)
             }
             Err(error) => ("-", Err((error.to_string(), error.hint()))),
         };
@@ -64,9 +71,10 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     }
     // A policy that is set and is not there is none that can run.
     let is_ready = trials.iter().any(|trial| trial.is_set && trial.got.is_ok());
+    let kept = store::look(set.as_ref(), &settings, around)?;
     let text = match args.json {
-        true => plain_json(&answer(is_ready, &findings, &trials)),
-        false => page(&findings, &trials),
+        true => plain_json(&answer(is_ready, &findings, &trials, &kept)),
+        false => page(&findings, &trials, &kept),
     };
     print(&text)?;
     Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -134,16 +142,21 @@ fn limits_by(means: Means) -> &'static str {
     means.of(crate::config::limits::Limit::Memory)
 }
 
-fn page(findings: &[Finding], trials: &[Trial]) -> String {
-    let mut host = Table::default();
-    for finding in findings {
-        host.row(["  ", finding.name, finding.state.word(), &plain(&finding.value)]);
+fn table(findings: &[Finding]) -> Table<4> {
+    let mut table = Table::default();
+    for Finding { name, state, value, .. } in findings {
+        table.row(["  ", &plain(name), state.word(), &plain(value)]);
     }
+    table
+}
+
+fn page(findings: &[Finding], trials: &[Trial], kept: &[Finding]) -> String {
     let mut policies = Table::default();
-    let mut mend = Vec::new();
-    for finding in findings {
-        mend.extend(finding.way_out.as_ref().map(|way| format!("{}: {way}", finding.name)));
-    }
+    let ways = |findings: &[Finding]| {
+        let ways = findings.iter().filter_map(|it| Some((it.name.clone(), it.way_out.clone()?)));
+        ways.map(|(name, way)| format!("{name}: {way}")).collect::<Vec<_>>()
+    };
+    let mut mend = ways(findings);
     for trial in trials {
         let mark = if trial.is_set { " *" } else { "  " };
         let (word, detail) = match &trial.got {
@@ -159,7 +172,11 @@ fn page(findings: &[Finding], trials: &[Trial]) -> String {
             }
         }
     }
-    let mut page = format!("host\n{host}\npolicies (* is set)\n{policies}");
+    mend.extend(ways(kept));
+    let mut page = format!("host\n{}\npolicies (* is set)\n{policies}", table(findings));
+    if !kept.is_empty() {
+        page += &format!("\ncases and what they share\n{}", table(kept));
+    }
     if !mend.is_empty() {
         page += "\nto mend\n";
         mend.iter().for_each(|line| page += &format!("   {}\n", plain(line)));
@@ -167,13 +184,16 @@ fn page(findings: &[Finding], trials: &[Trial]) -> String {
     page
 }
 
-fn answer(is_ready: bool, findings: &[Finding], trials: &[Trial]) -> Value {
-    let host = findings.iter().map(|finding| {
-        json!({
-            "name": finding.name, "state": finding.state.word(), "value": finding.value,
-            "way_out": finding.way_out,
-        })
-    });
+fn answer(is_ready: bool, findings: &[Finding], trials: &[Trial], kept: &[Finding]) -> Value {
+    let list = |findings: &[Finding]| {
+        let list = findings.iter().map(|finding| {
+            json!({
+                "name": finding.name, "state": finding.state.word(), "value": finding.value,
+                "way_out": finding.way_out,
+            })
+        });
+        list.collect::<Vec<_>>()
+    };
     let policies = trials.iter().map(|trial| {
         let (fault, way_out) = match &trial.got {
             Ok(_) => (None, None),
@@ -187,7 +207,8 @@ fn answer(is_ready: bool, findings: &[Finding], trials: &[Trial]) -> Value {
     });
     json!({
         "ready": is_ready,
-        "host": host.collect::<Vec<_>>(),
+        "host": list(findings),
         "policies": policies.collect::<Vec<_>>(),
+        "store": list(kept),
     })
 }
