@@ -20,6 +20,7 @@ mod deploys;
 mod error;
 mod git;
 mod index;
+mod loose;
 mod mirror;
 mod objects;
 mod progress;
@@ -39,6 +40,7 @@ use crate::disk::{DiskError, list};
 pub use deploys::{Deploy, DeployError, Deploys};
 pub use error::{RepoError, Said};
 pub use git::Git;
+pub use index::BadIndex;
 pub use mirror::{
     About, Fault, Known, Mirror, Missing, New, Origin, Seen, Submodule, Until, sweep,
 };

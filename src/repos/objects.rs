@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::loose::Loose;
 use git2::{ErrorCode, Odb, OdbLookupFlags, Oid, Repository};
 
 /// An object could not be read.
@@ -14,6 +15,8 @@ pub enum ObjectError {
     Damaged { source: git2::Error },
     #[error("it is not what a tree looks like")]
     NotATree,
+    #[error("its file is damaged")]
+    Cut { source: std::io::Error },
 }
 
 /// A line of a tree.
@@ -38,6 +41,7 @@ pub(super) enum Kind {
 /// The objects of a mirror and of what it borrows from.
 pub(super) struct Objects<'repo> {
     odb: Odb<'repo>,
+    loose: Loose,
 }
 
 /// Opens a mirror, and nothing around it.
@@ -50,23 +54,25 @@ pub(super) fn open(mirror: &Path) -> Result<Repository, git2::Error> {
 
 impl<'repo> Objects<'repo> {
     pub(super) fn of(repo: &'repo Repository) -> Result<Self, git2::Error> {
-        Ok(Self { odb: repo.odb()? })
+        Ok(Self { odb: repo.odb()?, loose: Loose::of(&repo.path().join("objects")) })
     }
 
     pub(super) fn has(&self, id: Oid) -> bool {
         self.odb.exists_ext(id, OdbLookupFlags::NO_REFRESH)
     }
 
-    /// Hands the bytes of a blob to `take`.
+    /// Hands the bytes of an object to `take`.
     pub(super) fn blob<T>(&self, id: Oid, take: impl FnOnce(&[u8]) -> T) -> Result<T, ObjectError> {
+        if let Some(bytes) = self.loose.read(id) {
+            return bytes.map(|bytes| take(&bytes)).map_err(|source| ObjectError::Cut { source });
+        }
         let object = self.odb.read(id).map_err(explain)?;
         Ok(take(object.data()))
     }
 
     /// The lines of a tree, in their order.
     pub(super) fn tree(&self, id: Oid) -> Result<Vec<TreeLine>, ObjectError> {
-        let object = self.odb.read(id).map_err(explain)?;
-        lines(object.data()).ok_or(ObjectError::NotATree)
+        self.blob(id, lines)?.ok_or(ObjectError::NotATree)
     }
 }
 

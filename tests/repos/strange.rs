@@ -74,3 +74,149 @@ fn what_a_killed_build_left_is_cleared_by_the_next() {
 fn hex(id: &str) -> Vec<u8> {
     (0..id.len()).step_by(2).map(|at| u8::from_str_radix(&id[at..at + 2], 16).unwrap()).collect()
 }
+
+#[test]
+fn a_corrupt_object_is_named() {
+    let ground = Ground::new();
+    ground.put(b"dir/bad", b"some text that will be damaged\n");
+    let commit = ground.commit();
+    let id = ground.git(&["rev-parse", "HEAD:dir/bad"]);
+    let object = ground.mirror().join("objects").join(&id[..2]).join(&id[2..]);
+    std::fs::set_permissions(&object, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let mut bytes = std::fs::read(&object).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    std::fs::write(&object, bytes).unwrap();
+    let error = ground.make(&commit).unwrap_err().to_string();
+    assert_eq!(error, format!("cannot read {id}, which is `dir/bad`"));
+    let left = std::fs::read_dir(ground.store.store.snapshots(&crate::ground::name())).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+/// Longer than the kernel takes a path, and deeper than a process has files.
+#[test]
+fn a_tree_may_be_deeper_than_any_path() {
+    let ground = Ground::new();
+    let name = "a-directory-of-a-long-name";
+    let depth = 1500;
+    let path = [vec![name; depth].join("/"), "file".into()].join("/");
+    let stream = format!(
+        "commit refs/heads/main\ncommitter a <a@example.com> 1700000000 +0000\ndata 1\nx\n\
+         M 100644 inline {path}\ndata 5\ndeep\n\n"
+    );
+    std::fs::write(ground.work().join("stream"), stream).unwrap();
+    let mut import = ground.world.program("sh");
+    import.args(["-c", "git fast-import --quiet --force < stream"]);
+    let _ = ground.world.finish(import).success();
+    let snapshot = ground.make(&ground.head()).unwrap();
+    let script = format!(
+        "ulimit -n 256; i=0; while [ $i -lt {depth} ]; do cd -P {name} 2>/dev/null || cd {name}; i=$((i+1)); done; cat file"
+    );
+    let mut shell = ground.world.program("sh");
+    shell.args(["-ec", &script]).current_dir(&snapshot.layers[0]);
+    assert_eq!(ground.world.finish(shell).success().stdout, "deep\n");
+    // It can be removed again, with its index.
+    std::fs::remove_dir_all(snapshot.layers[0].parent().unwrap()).unwrap();
+}
+
+/// Two processes that want the same snapshot, and one that is killed at any moment.
+#[test]
+fn makers_meet_and_die_and_nothing_is_torn() {
+    let ground = Ground::new();
+    for at in 0..3000 {
+        ground.put(format!("d{}/f{at}", at % 50).as_bytes(), format!("{at}\n").as_bytes());
+    }
+    let commit = ground.commit();
+    let want = ground.checked_out(&commit);
+    let dir = ground.store.store.snapshots(&crate::ground::name());
+    let maker = || {
+        let mut command = ground.world.program(crate::common::this_program());
+        command.args(["--exact", "strange::makes_one_for_another_test", "--nocapture"]);
+        command.env(MAKE, format!("{}\n{commit}", ground.world.path("").display()));
+        command.spawn().unwrap()
+    };
+    for turn in 0..24 {
+        let mut child = maker();
+        std::thread::sleep(std::time::Duration::from_millis(5 * turn));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let tree = ground.git(&["rev-parse", "HEAD^{tree}"]);
+        if dir.join(&tree).exists() {
+            same(&merged(&ground.make(&commit).unwrap()), &want);
+            std::fs::remove_dir_all(dir.join(&tree)).unwrap();
+        }
+    }
+    let mut makers: Vec<_> = (0..3).map(|_| maker()).collect();
+    for child in &mut makers {
+        assert!(child.wait().unwrap().success());
+    }
+    same(&merged(&ground.make(&commit).unwrap()), &want);
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "something was left");
+}
+
+/// Set for a child that is to make a snapshot: where, and of which commit.
+const MAKE: &str = "CASEFILE_TEST_MAKE";
+
+#[test]
+fn makes_one_for_another_test() {
+    let Ok(what) = std::env::var(MAKE) else { return };
+    let (world, commit) = what.split_once('\n').unwrap();
+    let world = std::path::Path::new(world);
+    let home = casefile::case::Home::new(world.join("state/casefile"));
+    let store = casefile::repos::Store::of(&home).share().unwrap();
+    let commit = casefile::case::CommitId::parse(commit).unwrap();
+    let (name, holder) = (crate::ground::name(), crate::ground::holder());
+    let mirror = world.join("work/.git");
+    let silent = casefile::repos::Silent;
+    casefile::repos::snapshot::make(&store, &name, &mirror, &commit, &holder, &silent).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_left_half() {
+    let ground = Ground::new();
+    for at in 0..200 {
+        ground.put(format!("f{at}").as_bytes(), &vec![b'x'; 20_000]);
+    }
+    let commit = ground.commit();
+    let program = crate::common::this_program().display();
+    // A store on a file system of a megabyte, in which the same program makes one.
+    let script = format!(
+        "mount -t tmpfs -o size=1m,mode=755 none {0}/state; mkdir {0}/state/casefile; \
+         {program} --exact strange::makes_one_for_another_test --nocapture 2>&1 || true; \
+         echo LEFT; find {0}/state/casefile -name '.building*' -o -name '.lock-*'",
+        ground.world.path("").display(),
+    );
+    let mut shell = crate::ground::shell(&ground.world, &script);
+    shell.env(MAKE, format!("{}\n{commit}", ground.world.path("").display()));
+    let said = ground.world.finish(shell).success().stdout;
+    assert!(said.contains("StorageFull"), "{said}");
+    assert_eq!(said.split_once("LEFT\n").unwrap().1, "", "{said}");
+}
+
+/// A power cut is a later run of the machine, and files that have lost their bytes.
+#[test]
+fn what_a_power_cut_took_is_noticed() {
+    let ground = Ground::new();
+    ground.put(b"dir/f", b"precious");
+    ground.put(b"g", b"g");
+    let commit = ground.commit();
+    let want = ground.checked_out(&commit);
+    let snapshot = ground.make(&commit).unwrap();
+    let dir = snapshot.layers[0].parent().unwrap();
+    let about = std::fs::read_to_string(dir.join("about")).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let earlier = about.replace(boot.trim(), "an earlier run");
+    assert_ne!(about, earlier);
+
+    std::fs::write(dir.join("about"), &earlier).unwrap();
+    let find = || {
+        let store = &ground.store.store;
+        casefile::repos::snapshot::find(store, &crate::ground::name(), &snapshot.tree).unwrap()
+    };
+    assert_eq!(find(), Some(snapshot.clone()));
+    assert!(dir.join("passed").exists(), "it is looked through once");
+
+    std::fs::remove_file(dir.join("passed")).unwrap();
+    std::fs::write(snapshot.layers[0].join("dir/f"), "").unwrap();
+    assert_eq!(find(), None);
+    same(&merged(&ground.make(&commit).unwrap()), &want);
+}

@@ -229,3 +229,47 @@ fn a_snapshot_is_found_and_its_base_is_named() {
     assert_eq!(again.layers.len(), 1);
     same(&merged(&again), &ground.checked_out(&ground.head()));
 }
+
+/// For a jail without an overlay: of a full snapshot and of a delta, in a place of its
+/// own, where git finds nothing changed and reads no file again.
+#[test]
+fn a_copy_is_the_same_and_git_believes_it() {
+    let ground = Ground::new();
+    many(&ground);
+    ground.put(b"dir/a", b"one\n");
+    symlink("dir/a", ground.work().join("link")).unwrap();
+    let first = ground.commit();
+    std::fs::remove_dir_all(ground.work().join("dir")).unwrap();
+    ground.put(b"dir", b"a file now\n");
+    ground.put(b"many/1", b"changed\n");
+    let second = ground.commit();
+    for (commit, layers) in [(first, 1), (second, 2)] {
+        let snapshot = ground.make(&commit).unwrap();
+        assert_eq!(snapshot.layers.len(), layers);
+        let into = ground.world.path(&format!("copy-{layers}"));
+        std::fs::create_dir(&into).unwrap();
+        let (uid, gid) = (nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw());
+        let place = snapshot::Place { worktree: into.clone(), uid, gid };
+        let copied = snapshot::copy(&snapshot, &into, &place, &casefile::repos::Silent).unwrap();
+        let mut tree = crate::ground::Tree::new();
+        crate::ground::read(&into, &[], &mut tree);
+        same(&tree, &ground.checked_out(&commit));
+
+        let wires = casefile::repos::wiring::Wires {
+            head: commit.clone(),
+            refs: vec![],
+            objects: vec![ground.mirror().join("objects")],
+            worktree: into.clone(),
+            changed: None,
+            shallow: vec![],
+            origin: None,
+        };
+        casefile::repos::wiring::alone(&into.join(".git"), &wires, &copied.index).unwrap();
+        // `diff-files` believes the index or does not, and reads no file to find out.
+        for args in [&["diff-files"][..], &["status", "--porcelain"]] {
+            let mut git = ground.world.program("git");
+            git.args(args).current_dir(&into);
+            assert_eq!(ground.world.finish(git).success().stdout, "", "{args:?}");
+        }
+    }
+}

@@ -28,7 +28,8 @@ use git2::Oid;
 use sha1::{Digest, Sha1};
 
 use bitmap::Bitmap;
-pub(super) use read::{BadIndex, Index, moved};
+pub use read::BadIndex;
+pub(super) use read::{Entry, Index, moved};
 
 /// Whoever looks at a tree in a world is this user.
 const UID: u32 = 1000;

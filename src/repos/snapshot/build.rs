@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use git2::Oid;
@@ -69,14 +70,20 @@ struct Found {
 
 impl Build<'_> {
     fn run(&self) -> Result<(), SnapshotError> {
-        let (plan, base) = self.plan()?;
+        let (plan, base) = compare::deep(|| self.plan())?;
         let files = self.building.join(FILES);
         disk::directory(&files)?;
         // It is the root of a working tree, which everybody in a world may enter.
         let open_to_all: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(&files, open_to_all).map_err(DiskError::io("write", &files))?;
         self.progress.begin("writing files", Some(plan.acts.len() as u64));
-        let (stats, bytes) = write::write(&files, self.mirror, &plan.acts, self.progress)?;
+        let (mut stats, bytes) = write::write(&files, self.mirror, &plan.acts, self.progress)?;
+        let path = self.building.join(INDEX);
+        let now = fs::File::create(&path)
+            .and_then(|file| file.metadata())
+            .map_err(DiskError::io("write", &path))?
+            .mtime();
+        write::date_back(&files, &plan.acts, &mut stats, now as u32)?;
 
         let mut index = Writer::new();
         for line in &plan.lines {
@@ -104,7 +111,6 @@ impl Build<'_> {
             modules.push(Module { path: Name::new(path), commit });
         }
         let bytes_of_index = index.finish(&plan.dirs, place(self.name).as_os_str().as_bytes());
-        let path = self.building.join(INDEX);
         fs::write(&path, &bytes_of_index).map_err(DiskError::io("write", &path))?;
 
         let about = About {

@@ -19,6 +19,8 @@ use crate::repos::objects::{Kind, ObjectError, Objects, TreeLine};
 
 /// git's own bound on how deep a tree goes.
 const DEPTH_MAX: usize = 2048;
+/// A step down takes a few KiB of the stack. What is not reached takes no memory.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// A tree of a few objects can name the same subtree over and over.
 const ENTRIES_MAX: usize = 10_000_000;
 /// git passes over a `.gitattributes` that is larger.
@@ -97,6 +99,17 @@ pub(super) fn compare(
         Err(Stop::TooFar) => Ok(None),
         Err(Stop::Failed(error)) => Err(error),
     }
+}
+
+/// Runs `work` with room to go down as deep as a tree may be.
+pub(super) fn deep<T: Send>(
+    work: impl FnOnce() -> Result<T, SnapshotError> + Send,
+) -> Result<T, SnapshotError> {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let hand = builder.spawn_scoped(scope, work).map_err(|_| SnapshotError::Thread)?;
+        hand.join().unwrap_or(Err(SnapshotError::Thread))
+    })
 }
 
 enum Stop {

@@ -1,10 +1,11 @@
 //! Why a snapshot could not be had.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::case::{CommitId, TreeId};
 use crate::disk::DiskError;
 use crate::hint::Hint;
+use crate::repos::index::BadIndex;
 use crate::repos::objects::ObjectError;
 
 /// A snapshot could not be made or found.
@@ -23,6 +24,8 @@ pub enum SnapshotError {
     Missing { objects: Vec<MissingObject> },
     #[error("git does not check out `{path}`: {why}")]
     Refused { path: String, why: &'static str },
+    #[error("cannot use the index `{}`", path.display())]
+    Index { path: PathBuf, source: BadIndex },
     #[error("{id} is not the id of an object")]
     Id { id: String, source: git2::Error },
     #[error("the snapshot of {} went away while it was made", tree.as_str())]
@@ -49,6 +52,7 @@ impl Hint for SnapshotError {
             Self::Object { .. } => {
                 "See what is damaged with `git fsck` in the mirror, then remove and add it again."
             }
+            Self::Index { .. } => "Remove its directory; the next case makes it anew.",
             Self::Refused { .. } => "Open the case at another commit.",
             Self::Vanished { .. } => "Try again.",
             Self::Id { .. } | Self::Thread => return None,

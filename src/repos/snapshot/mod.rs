@@ -25,6 +25,7 @@ mod about;
 mod attributes;
 mod build;
 mod compare;
+mod copy;
 mod error;
 mod finish;
 mod names;
@@ -36,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use about::{About, FILES, INDEX};
 pub use build::make;
+pub use copy::{Copied, How, Place, copy};
 pub use error::{MissingObject, SnapshotError};
 
 use super::Store;

@@ -14,7 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use git2::Oid;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, fstatat, mknodat};
+use nix::sys::stat::{
+    FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, fstatat, mknodat, utimensat,
+};
+use nix::sys::time::TimeSpec;
 use nix::unistd::symlinkat;
 
 use super::SnapshotError;
@@ -28,7 +31,7 @@ use crate::repos::index::Stat;
 use crate::repos::objects::{self, Kind, Objects};
 
 /// Acts that a thread takes at once.
-const ACTS_AT_ONCE: usize = 128;
+pub(super) const ACTS_AT_ONCE: usize = 128;
 /// More threads than this wait for each other in the file system.
 const THREADS_MAX: usize = 8;
 
@@ -51,23 +54,55 @@ pub(super) fn write(
         done: Mutex::new(Vec::new()),
         progress,
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-    let threads = threads.min(acts.len().div_ceil(ACTS_AT_ONCE)).max(1);
-    let outcomes: Vec<Result<(), SnapshotError>> = std::thread::scope(|scope| {
-        let hands: Vec<_> = (1..threads).map(|_| scope.spawn(|| work.run())).collect();
-        let mine = work.run();
-        let theirs =
-            hands.into_iter().map(|hand| hand.join().unwrap_or(Err(SnapshotError::Thread)));
-        std::iter::once(mine).chain(theirs).collect()
-    });
-    if let Some(error) = outcomes.into_iter().find_map(Result::err) {
-        return Err(all_missing(error, mirror, acts));
-    }
+    together(acts.len(), || work.run()).map_err(|error| all_missing(error, mirror, acts))?;
     let mut stats = vec![Stat::default(); acts.len()];
     for (begin, chunk) in work.done.into_inner().unwrap_or_default() {
         stats[begin..begin + chunk.len()].copy_from_slice(&chunk);
     }
     Ok((stats, work.bytes.into_inner()))
+}
+
+/// Does `work` on as many threads as help with so many files.
+pub(super) fn together(
+    files: usize,
+    work: impl Fn() -> Result<(), SnapshotError> + Sync,
+) -> Result<(), SnapshotError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let threads = threads.min(files.div_ceil(ACTS_AT_ONCE)).max(1);
+    std::thread::scope(|scope| {
+        let hands: Vec<_> = (1..threads).map(|_| scope.spawn(&work)).collect();
+        let mine = work();
+        let theirs =
+            hands.into_iter().map(|hand| hand.join().unwrap_or(Err(SnapshotError::Thread)));
+        // All of them have ended before anybody looks.
+        let outcomes: Vec<_> = std::iter::once(mine).chain(theirs).collect();
+        outcomes.into_iter().collect()
+    })
+}
+
+/// Dates back what was written in the second that is running, to the one before.
+///
+/// git compares seconds, and takes a file that is not older than its index for one that
+/// may have changed since: it would read those files again, and write a whole index to
+/// remember it. What a case writes is never dated back, so nothing it does is missed.
+pub(super) fn date_back(
+    top: &Path,
+    acts: &[Act],
+    stats: &mut [Stat],
+    now: u32,
+) -> Result<(), SnapshotError> {
+    let mut reach = Reach::new(top, None).map_err(DiskError::io("open", top))?;
+    let time = TimeSpec::new(i64::from(now) - 1, 0);
+    for (act, stat) in acts.iter().zip(stats) {
+        if !matches!(act.what, What::Blob { .. }) || stat.written.0 < now {
+            continue;
+        }
+        let (dir, name) = reach.to(&act.path).map_err(DiskError::io("open", top))?;
+        utimensat(dir, name, &time, &time, UtimensatFlags::NoFollowSymlink)
+            .map_err(DiskError::io("write", &top.join(std::ffi::OsStr::from_bytes(&act.path))))?;
+        stat.written = (now - 1, 0);
+    }
+    Ok(())
 }
 
 /// Where one blob is missing others are, and who fetches them wants all.
