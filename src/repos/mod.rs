@@ -40,6 +40,7 @@ use crate::disk::{DiskError, list};
 pub use deploys::{Deploy, DeployError, Deploys};
 pub use error::{RepoError, Said};
 pub use git::Git;
+pub use index::BadIndex;
 pub use mirror::{
     About, Fault, Known, Mirror, Missing, New, Origin, Seen, Submodule, Until, sweep,
 };

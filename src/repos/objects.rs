@@ -1,6 +1,7 @@
 //! Reading objects of a mirror: trees and blobs by their id, for one thread.
 
 use std::path::Path;
+use std::sync::Once;
 
 use super::loose::Loose;
 use git2::{ErrorCode, Odb, OdbLookupFlags, Oid, Repository};
@@ -49,7 +50,28 @@ pub(super) fn open(mirror: &Path) -> Result<Repository, git2::Error> {
     // The digest of every object would be as dear as all the rest, and is git's work
     // when it fetches. What a bad disk does is found by the sums of the packing.
     git2::opts::strict_hash_verification(false);
+    WINDOWS.call_once(small_windows);
     Repository::open_bare(mirror)
+}
+
+static WINDOWS: Once = Once::new();
+
+/// How much of the packs is in sight at once. libgit2 would otherwise have all of a
+/// pack mapped, and all of it counts as this process's memory.
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+const WINDOWS_BYTES: usize = 64 * 1024 * 1024;
+
+#[expect(unsafe_code, reason = "the bindings have no other way to say it")]
+fn small_windows() {
+    // SAFETY: these set two numbers, which libgit2 reads while it holds a lock. They are
+    // not atomic, so nobody may open a pack meanwhile: this runs once, before the first
+    // repository is opened for its blobs, and whoever opens one waits for it.
+    let outcome = unsafe {
+        git2::opts::set_mwindow_size(WINDOW_BYTES)
+            .and_then(|()| git2::opts::set_mwindow_mapped_limit(WINDOWS_BYTES))
+    };
+    // It works without, and takes more memory.
+    drop(outcome);
 }
 
 impl<'repo> Objects<'repo> {

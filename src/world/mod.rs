@@ -162,7 +162,11 @@ fn find_or_make(ground: &Ground<'_>, repo: &Repo) -> Result<Snapshot, WorldError
         return Ok(snapshot);
     }
     let mirror = mirror(ground, repo)?;
-    mirror.complete(store, &repo.commit, git, holder, *progress)?;
+    match mirror.complete(store, &repo.commit, git, holder, *progress) {
+        // The snapshot names what is missing of it, or says that too much is.
+        Err(RepoError::Missing { .. }) => progress.note("not all that is missing can be had"),
+        completed => completed?,
+    }
     Ok(snapshot::make(store, &mirror.name, &mirror.path, &repo.commit, holder, *progress)?)
 }
 

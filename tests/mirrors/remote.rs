@@ -225,3 +225,28 @@ fn over_the_network_with_progress() {
     let began = heard.began.lock().unwrap();
     assert!(began.iter().any(|it| it == "Receiving objects"), "{began:?}");
 }
+
+#[test]
+fn a_commit_that_no_branch_leads_to_can_be_fetched_by_its_id() {
+    let lab = Lab::new();
+    lab.init("origin");
+    lab.commit("origin", "2026-01-01T00:00:00Z", "one");
+    let mirror = lab.add("app", lab.url("origin")).unwrap();
+    let before = lab.refs(&mirror.path);
+    let lost = lab.commit("origin", "2026-01-02T00:00:00Z", "two");
+    lab.git("origin", &["reset", "-q", "--hard", "HEAD~1"]);
+    let id = casefile::case::CommitId::parse(&lost).unwrap();
+    let fetch =
+        || mirror.fetch_commit(&lab.store(), &id, &lab.git_of(), &holder(), &Heard::default());
+    lab.git("origin", &["config", "uploadpack.allowAnySHA1InWant", "true"]);
+    fetch().unwrap();
+    let path = mirror.path.to_str().unwrap();
+    assert_eq!(lab.git(".", &["--git-dir", path, "show", "-s", "--format=%s", &lost]), "two");
+    assert_eq!(lab.refs(&mirror.path), before);
+    // One that is nowhere is an error, and changes nothing.
+    let nowhere = casefile::case::CommitId::parse(&"1".repeat(40)).unwrap();
+    let none =
+        mirror.fetch_commit(&lab.store(), &nowhere, &lab.git_of(), &holder(), &Heard::default());
+    assert!(matches!(none, Err(RepoError::Git { .. })), "{none:?}");
+    assert_eq!(lab.refs(&mirror.path), before);
+}

@@ -16,7 +16,7 @@ const ASK: &str = "git status -s --branch; git status -s; git diff --stat; \
     git stash list; git log --oneline | wc -l";
 
 /// Mounts a world, runs `script` in it, and returns what it printed.
-fn in_world(ground: &Ground, layers: &[PathBuf], script: &str) -> String {
+pub(crate) fn in_world(ground: &Ground, layers: &[PathBuf], script: &str) -> String {
     let dir =
         tempfile::Builder::new().prefix("case-").tempdir_in(ground.world.path("state")).unwrap();
     let case = dir.path();

@@ -32,25 +32,64 @@ fn trees_that_git_refuses_are_refused() {
     }
 }
 
+/// Takes the object that a path stands for out of the repository.
+fn lose(ground: &Ground, path: &str) {
+    let id = ground.git(&["rev-parse", path]);
+    let object = ground.mirror().join("objects").join(&id[..2]).join(&id[2..]);
+    std::fs::remove_file(object).unwrap();
+}
+
 #[test]
-fn a_missing_blob_is_named_and_nothing_is_left() {
+fn a_few_missing_blobs_are_left_out_and_named() {
+    // Alone, and over a tree that has another file in that place.
+    for over in [false, true] {
+        left_out(over);
+    }
+}
+
+fn left_out(over: bool) {
     let ground = Ground::new();
+    for at in 0..400 {
+        ground.put(format!("dir/f{at}").as_bytes(), format!("{at}\n").as_bytes());
+    }
+    ground.put(b"dir/gone", b"there at first\n");
+    let base = ground.commit();
     ground.put(b"dir/gone", b"gone\n");
-    ground.put(b"other", b"also gone\n");
-    ground.put(b"here", b"here\n");
+    ground.put(b"link", b"also gone\n");
     let commit = ground.commit();
-    for path in ["HEAD:dir/gone", "HEAD:other"] {
-        let id = ground.git(&["rev-parse", path]);
-        let object = ground.mirror().join("objects").join(&id[..2]).join(&id[2..]);
-        std::fs::remove_file(object).unwrap();
+    lose(&ground, "HEAD:dir/gone");
+    lose(&ground, "HEAD:link");
+    if over {
+        ground.make(&base).unwrap();
+    }
+    let snapshot = ground.make(&commit).unwrap();
+    assert_eq!(snapshot.layers.len(), 1 + usize::from(over));
+    let tree = merged(&snapshot);
+    assert!(tree.contains_key(&b"dir/f399"[..]));
+    assert!(!tree.contains_key(&b"dir/gone"[..]) && !tree.contains_key(&b"link"[..]));
+    let want = "2 files are not there, since the mirror lacks them: `dir/gone`, `link`";
+    assert_eq!(snapshot.notes, [want]);
+    // git does not take them for deleted, and does not commit that they are.
+    let layers: Vec<_> =
+        [ground.wire(&snapshot, &commit, None)].into_iter().chain(snapshot.layers).collect();
+    let script = "git status -s; git add -A; git status -s; echo x > dir/f1; git status -s";
+    assert_eq!(crate::overlay::in_world(&ground, &layers, script), " M dir/f1\n");
+}
+
+#[test]
+fn many_missing_blobs_are_named_and_nothing_is_left() {
+    let ground = Ground::new();
+    for at in 0..30 {
+        ground.put(format!("dir/f{at:02}").as_bytes(), format!("{at}\n").as_bytes());
+    }
+    let commit = ground.commit();
+    for at in 0..21 {
+        lose(&ground, &format!("HEAD:dir/f{at:02}"));
     }
     let error = ground.make(&commit).unwrap_err();
-    assert!(error.to_string().starts_with("the mirror lacks 2 objects, first "), "{error}");
+    assert!(error.to_string().starts_with("the mirror lacks 21 objects, first "), "{error}");
     let missing = casefile::repos::snapshot::missing(&ground.mirror(), &commit).unwrap();
-    assert_eq!(
-        missing.iter().map(|object| &object.path[..]).collect::<Vec<_>>(),
-        [&b"dir/gone"[..], b"other"]
-    );
+    assert_eq!((missing.len(), &missing[20].path[..]), (21, &b"dir/f20"[..]));
     let left = std::fs::read_dir(ground.store.store.snapshots(&crate::ground::name())).unwrap();
     assert_eq!(left.count(), 0);
 }

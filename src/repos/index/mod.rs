@@ -28,7 +28,7 @@ use git2::Oid;
 use sha1::{Digest, Sha1};
 
 use bitmap::Bitmap;
-pub(super) use read::BadIndex;
+pub use read::BadIndex;
 pub(super) use read::{Entry, Index, moved};
 
 /// Whoever looks at a tree in a world is this user.
@@ -39,6 +39,8 @@ const SIGNATURE: &[u8] = b"DIRC";
 const VERSION: u32 = 2;
 /// A path's length is kept in so many bits; a longer one says this.
 const NAME_BYTES_MAX: usize = 0xfff;
+/// git takes the file to be as the entry says, and does not look.
+const ASSUME_VALID: u16 = 0x8000;
 /// The bytes of an entry before its path.
 const HEAD_BYTES: usize = 62;
 /// What the hook is asked for changes since; our hook always tells all of them.
@@ -54,6 +56,8 @@ pub(super) struct Stat {
     pub(super) written: (u32, u32),
     pub(super) inode: u32,
     pub(super) size: u32,
+    /// It could not be had, and git is told not to look for it.
+    pub(super) absent: bool,
 }
 
 /// A directory of the tree. They come in the order of a walk, parents first.
@@ -82,6 +86,7 @@ pub(super) struct Writer {
     uid: u32,
     gid: u32,
     pub(super) modules: Vec<(Vec<u8>, Oid)>,
+    pub(super) absent: Vec<Vec<u8>>,
 }
 
 impl Writer {
@@ -95,7 +100,15 @@ impl Writer {
         bytes.extend_from_slice(SIGNATURE);
         bytes.extend_from_slice(&VERSION.to_be_bytes());
         bytes.extend_from_slice(&0u32.to_be_bytes());
-        Self { bytes, entries: 0, dirty: Bitmap::default(), uid, gid, modules: Vec::new() }
+        Self {
+            bytes,
+            entries: 0,
+            dirty: Bitmap::default(),
+            uid,
+            gid,
+            modules: Vec::new(),
+            absent: Vec::new(),
+        }
     }
 
     pub(super) fn entry(&mut self, path: &[u8], mode: u32, id: Oid, stat: &Stat) {
@@ -117,11 +130,12 @@ impl Writer {
         }
         self.bytes.extend_from_slice(id.as_bytes());
         let length = path.len().min(NAME_BYTES_MAX) as u16;
-        self.bytes.extend_from_slice(&length.to_be_bytes());
+        let flags = if stat.absent { length | ASSUME_VALID } else { length };
+        self.bytes.extend_from_slice(&flags.to_be_bytes());
         self.bytes.extend_from_slice(path);
         let padded = begin + padded(path.len());
         self.bytes.resize(padded, 0);
-        self.count(path, mode, id);
+        self.count(path, mode, id, stat.absent);
     }
 
     /// Takes over entries of another index, which say all that they said there.
@@ -130,7 +144,7 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
         for entry in entries {
             if let Some(entry) = from.entry(entry) {
-                self.count(entry.path, entry.mode, entry.id);
+                self.count(entry.path, entry.mode, entry.id, entry.stat.absent);
             }
         }
     }
@@ -150,7 +164,10 @@ impl Writer {
         self.bytes
     }
 
-    fn count(&mut self, path: &[u8], mode: u32, id: Oid) {
+    fn count(&mut self, path: &[u8], mode: u32, id: Oid, absent: bool) {
+        if absent {
+            self.absent.push(path.into());
+        }
         if mode == MODE_MODULE {
             self.dirty.set(self.entries as usize);
             self.modules.push((path.into(), id));

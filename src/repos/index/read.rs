@@ -10,7 +10,8 @@ use git2::Oid;
 use sha1::{Digest, Sha1};
 
 use super::{
-    Dir, HEAD_BYTES, ID_BYTES, SIGNATURE, Stat, VERSION, extension, padded, sign, untracked,
+    ASSUME_VALID, Dir, HEAD_BYTES, ID_BYTES, SIGNATURE, Stat, VERSION, extension, padded, sign,
+    untracked,
 };
 
 /// An index is not as it was written.
@@ -81,6 +82,7 @@ impl Index {
                 written: (field(2)?, field(3)?),
                 inode: field(5)?,
                 size: field(9)?,
+                absent: u16::from_be_bytes([*bytes.get(60)?, *bytes.get(61)?]) & ASSUME_VALID != 0,
             },
         })
     }

@@ -27,9 +27,10 @@ pub(in super::super) struct Line {
     pub(in super::super) is_whole: bool,
 }
 
-/// How many commits in a row must be dated before the time that is asked for, until
-/// what lies before them is taken to be older still. More than any run of false dates.
-pub(in super::super) const PATIENCE: usize = 4_096;
+/// How many commits in a row must be dated before the time that is asked for, each
+/// another date, until what lies before them is taken to be older still. A run of
+/// false dates is mostly one date many times over, which counts as one.
+pub(in super::super) const PATIENCE: usize = 256;
 
 impl Line {
     /// The line that ends at `tip`, as far back as it takes to tell what was there at
@@ -55,7 +56,8 @@ impl Line {
                 Err(_) => break,
             };
             let dated = commit.time().seconds();
-            run = if dated <= until { run + 1 } else { 0 };
+            let is_another = line.commits.last().is_none_or(|after| after.dated != dated);
+            run = if dated <= until { run + usize::from(is_another) } else { 0 };
             line.commits.push(Placed { id, dated, at: dated });
             next = commit.parent_ids().next();
         }

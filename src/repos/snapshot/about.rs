@@ -125,7 +125,7 @@ fn is_whole(index: &Index, files: &Path, base: Option<&Path>) -> Result<bool, Di
         let Ok(reach) = Reach::new(layer, None) else { return Ok(false) };
         reaches.push(reach);
     }
-    Ok(index.entries().all(|entry| {
+    Ok(index.entries().filter(|entry| !entry.stat.absent).all(|entry| {
         reaches.iter_mut().any(|reach| {
             let Ok((dir, name)) = reach.to(entry.path) else { return false };
             let Ok(about) = fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) else { return false };

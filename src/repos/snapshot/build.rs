@@ -10,6 +10,7 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 
 use super::about::{self, ABOUT, About, FILES, FORMAT, INDEX, Module, Name};
 use super::compare::{self, Base, Line, Plan, What};
+use super::error::shown;
 use super::{Snapshot, SnapshotError, find, open, place, tree_of, unreadable, write};
 use crate::case::{CommitId, RepoName, TreeId};
 use crate::disk::{self, DiskError, Holder};
@@ -77,7 +78,8 @@ impl Build<'_> {
         let open_to_all: fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(&files, open_to_all).map_err(DiskError::io("write", &files))?;
         self.progress.begin("writing files", Some(plan.acts.len() as u64));
-        let (mut stats, bytes) = write::write(&files, self.mirror, &plan.acts, self.progress)?;
+        let (mut stats, bytes) =
+            write::write(&files, self.mirror, &plan.acts, base.is_some(), self.progress)?;
         let path = self.building.join(INDEX);
         let now = fs::File::create(&path)
             .and_then(|file| file.metadata())
@@ -110,6 +112,8 @@ impl Build<'_> {
                 .map_err(|_| SnapshotError::Vanished { tree: self.tree.clone() })?;
             modules.push(Module { path: Name::new(path), commit });
         }
+        let mut notes = notes(&plan);
+        notes.extend(absent(&std::mem::take(&mut index.absent)));
         let bytes_of_index = index.finish(&plan.dirs, place(self.name).as_os_str().as_bytes());
         fs::write(&path, &bytes_of_index).map_err(DiskError::io("write", &path))?;
 
@@ -122,7 +126,7 @@ impl Build<'_> {
             bytes: bytes + bytes_of_index.len() as u64,
             modules,
             filtered: !plan.filtered.is_empty() || 0 < plan.encoded,
-            notes: notes(&plan),
+            notes,
         };
         Ok(about.write(self.building)?)
     }
@@ -209,6 +213,20 @@ fn notes(plan: &Plan) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What could not be had, by name as far as that helps.
+fn absent(paths: &[Vec<u8>]) -> Option<String> {
+    const NAMED_MAX: usize = 5;
+    let named: Vec<_> =
+        paths.iter().take(NAMED_MAX).map(|path| format!("`{}`", shown(path))).collect();
+    let more = if NAMED_MAX < paths.len() { ", ..." } else { "" };
+    let these = match paths.len() {
+        0 => return None,
+        1 => "1 file is".into(),
+        count => format!("{count} files are"),
+    };
+    Some(format!("{these} not there, since the mirror lacks them: {}{more}", named.join(", ")))
 }
 
 /// Moves what is at `path` into the trash.

@@ -135,6 +135,9 @@ impl Work<'_> {
         if entry.mode == MODE_MODULE {
             return make_dir(dir, name, self.make).map(|()| Stat::default());
         }
+        if entry.stat.absent {
+            return Ok(entry.stat);
+        }
         let time = TimeSpec::new(i64::from(entry.stat.written.0), i64::from(entry.stat.written.1));
         // The topmost layer that has it.
         let mut found = Err(Errno::ENOENT);

@@ -28,25 +28,35 @@ use super::reach::{Make, Reach, make_dir};
 use crate::disk::DiskError;
 use crate::repos::Progress;
 use crate::repos::index::Stat;
-use crate::repos::objects::{self, Kind, Objects};
+use crate::repos::objects::{self, Kind, ObjectError, Objects};
 
 /// Acts that a thread takes at once.
 pub(super) const ACTS_AT_ONCE: usize = 128;
+/// Files that may be left out: so many, or one of so many.
+const ABSENT_MAX: usize = 20;
+const ABSENT_PART: usize = 20;
 /// More threads than this wait for each other in the file system.
 const THREADS_MAX: usize = 8;
 
 /// Does all `acts` in the directory `top`, with blobs from `mirror`. Returns what each
-/// file is like, and how many bytes were written.
+/// file is like, and how many bytes were written. `over` says whether it lies over
+/// another tree.
+///
+/// A few blobs may be missing, as they are in a partial clone whose origin is gone:
+/// those files are left out, for the rest is worth having. Where more are missing than
+/// that, something is wrong with the mirror.
 pub(super) fn write(
     top: &Path,
     mirror: &Path,
     acts: &[Act],
+    over: bool,
     progress: &dyn Progress,
 ) -> Result<(Vec<Stat>, u64), SnapshotError> {
     let work = Work {
         top,
         mirror,
         acts,
+        over,
         make: Make::here(),
         next: AtomicUsize::new(0),
         bytes: AtomicU64::new(0),
@@ -54,10 +64,17 @@ pub(super) fn write(
         done: Mutex::new(Vec::new()),
         progress,
     };
-    together(acts.len(), || work.run()).map_err(|error| all_missing(error, mirror, acts))?;
+    together(acts.len(), || work.run())?;
     let mut stats = vec![Stat::default(); acts.len()];
     for (begin, chunk) in work.done.into_inner().unwrap_or_default() {
         stats[begin..begin + chunk.len()].copy_from_slice(&chunk);
+    }
+    let absent = stats.iter().filter(|stat| stat.absent).count();
+    if acts.len() < absent.saturating_mul(ABSENT_PART) && ABSENT_MAX < absent {
+        let gone = acts.iter().zip(&stats).filter(|(_, stat)| stat.absent);
+        return Err(SnapshotError::Missing {
+            objects: gone.filter_map(|(act, _)| act.lacks()).collect(),
+        });
     }
     Ok((stats, work.bytes.into_inner()))
 }
@@ -94,7 +111,7 @@ pub(super) fn date_back(
     let mut reach = Reach::new(top, None).map_err(DiskError::io("open", top))?;
     let time = TimeSpec::new(i64::from(now) - 1, 0);
     for (act, stat) in acts.iter().zip(stats) {
-        if !matches!(act.what, What::Blob { .. }) || stat.written.0 < now {
+        if !matches!(act.what, What::Blob { .. }) || stat.written.0 < now || stat.absent {
             continue;
         }
         let (dir, name) = reach.to(&act.path).map_err(DiskError::io("open", top))?;
@@ -105,25 +122,20 @@ pub(super) fn date_back(
     Ok(())
 }
 
-/// Where one blob is missing others are, and who fetches them wants all.
-fn all_missing(error: SnapshotError, mirror: &Path, acts: &[Act]) -> SnapshotError {
-    if !matches!(error, SnapshotError::Missing { .. }) {
-        return error;
-    }
-    let Ok(repo) = objects::open(mirror) else { return error };
-    let Ok(objects) = Objects::of(&repo) else { return error };
-    let missing: Vec<_> = missing(&objects, acts).collect();
-    if missing.is_empty() { error } else { SnapshotError::Missing { objects: missing } }
-}
-
 /// The blobs of `acts` that are not there.
 pub(super) fn missing(objects: &Objects<'_>, acts: &[Act]) -> impl Iterator<Item = MissingObject> {
     acts.iter().filter_map(|act| match act.what {
-        What::Blob { id, .. } if !objects.has(id) => {
-            Some(MissingObject { id: id.to_string(), path: act.path.clone() })
-        }
+        What::Blob { id, .. } if !objects.has(id) => act.lacks(),
         _ => None,
     })
+}
+
+impl Act {
+    /// The blob that it needs, for a message.
+    fn lacks(&self) -> Option<MissingObject> {
+        let What::Blob { id, .. } = self.what else { return None };
+        Some(MissingObject { id: id.to_string(), path: self.path.clone() })
+    }
 }
 
 /// What the threads share.
@@ -131,6 +143,7 @@ struct Work<'a> {
     top: &'a Path,
     mirror: &'a Path,
     acts: &'a [Act],
+    over: bool,
     make: Make,
     next: AtomicUsize,
     bytes: AtomicU64,
@@ -179,9 +192,11 @@ impl Work<'_> {
     ) -> Result<Stat, SnapshotError> {
         let outcome = match act.what {
             What::Blob { id, kind, finish } => {
-                let written = objects
-                    .blob(id, |blob| self.blob(act, blob, (id, kind, finish), reach))
-                    .map_err(|source| SnapshotError::object(id, &act.path, source))?;
+                let read = objects.blob(id, |blob| self.blob(act, blob, (id, kind, finish), reach));
+                let written = match read {
+                    Err(ObjectError::Missing) => self.leave_out(act, reach),
+                    read => read.map_err(|source| SnapshotError::object(id, &act.path, source))?,
+                };
                 if written == Err(Errno::EINVAL) && kind == Kind::Link {
                     let why = "no symbolic link leads there";
                     return Err(SnapshotError::Refused { path: shown(&act.path), why });
@@ -192,12 +207,18 @@ impl Work<'_> {
                 .to(&act.path)
                 .and_then(|(dir, name)| make_dir(dir, name, self.make))
                 .map(|()| Stat::default()),
-            What::Whiteout => reach.to(&act.path).and_then(|(dir, name)| {
-                mknodat(dir, name, SFlag::S_IFCHR, Mode::empty(), 0).map(|()| Stat::default())
-            }),
+            What::Whiteout => hide(act, reach).map(|()| Stat::default()),
         };
         let path = self.top.join(std::ffi::OsStr::from_bytes(&act.path));
         outcome.map_err(|errno| DiskError::io("write", &path)(errno).into())
+    }
+
+    /// Whatever lies below must not show in its place.
+    fn leave_out(&self, act: &Act, reach: &mut Reach) -> nix::Result<Stat> {
+        if self.over {
+            hide(act, reach)?;
+        }
+        Ok(Stat { absent: true, ..Stat::default() })
     }
 
     fn blob(
@@ -231,6 +252,12 @@ impl Work<'_> {
     }
 }
 
+/// Makes a whiteout.
+fn hide(act: &Act, reach: &mut Reach) -> nix::Result<()> {
+    let (dir, name) = reach.to(&act.path)?;
+    mknodat(dir, name, SFlag::S_IFCHR, Mode::empty(), 0)
+}
+
 /// As an index has it: the low 32 bits of each number.
 pub(super) fn stat(about: &FileStat) -> Stat {
     Stat {
@@ -238,5 +265,6 @@ pub(super) fn stat(about: &FileStat) -> Stat {
         written: (about.st_mtime as u32, about.st_mtime_nsec as u32),
         inode: about.st_ino as u32,
         size: about.st_size as u32,
+        absent: false,
     }
 }
