@@ -61,6 +61,11 @@ impl Begun {
         self.dir.join("outputs")
     }
 
+    /// Where the first layer goes that it writes into.
+    pub fn layer(&self) -> PathBuf {
+        self.dir.join("layers").join("0")
+    }
+
     /// Makes it a case, in one step.
     pub fn finish(mut self, id: &CaseId, manifest: &Manifest) -> Result<(), CaseError> {
         let text = manifest.emit()?;

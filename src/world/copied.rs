@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The copy is made when the world is first laid, from then on it is the case's, and
-//! the host never enters it again. What holds the two that the jail may write belongs
-//! to the host, so that the jail can take neither away.
+//! the host never enters it again: for a fork it is a jail that copies it. What holds
+//! the two that the jail may write belongs to the host, so that the jail can take
+//! neither away.
 //!
 //! A case is worked in under one strength for good: an overlay holds what has changed,
 //! and a copy holds everything, and neither can be had of the other without entering
@@ -19,10 +20,10 @@ use std::path::{Path, PathBuf};
 
 use super::access::Access;
 use super::{Laying, WorldError, find_or_make, mirror, place, wires};
-use crate::case::{Held, Manifest, Repo};
+use crate::case::{Begun, Held, Manifest, Repo};
 use crate::disk::{self, DiskError, trash};
-use crate::jail::policy::{Mode, Strength};
-use crate::jail::{give_all_to_jail, jail_user};
+use crate::jail::policy::{Giver, Mode, Mount, Shown, Strength};
+use crate::jail::{give_all_to_jail, give_to_jail, jail_user};
 use crate::repos::snapshot::{self, How, Place};
 use crate::repos::wiring;
 
@@ -127,6 +128,41 @@ impl Laying<'_> {
         put(&making, copy)?;
         Ok(how)
     }
+}
+
+/// What a jail has to do for a fork: to copy all that is in `from` to `to`.
+#[derive(Debug)]
+pub struct Copying {
+    pub from: PathBuf,
+    pub to: PathBuf,
+    pub shown: Vec<Shown>,
+}
+
+/// Whether a case works on a copy, which is no layer that two cases can lie on.
+pub fn is_copied(held: &Held, manifest: &Manifest) -> bool {
+    disk::stands(&copy_of(held, manifest))
+}
+
+/// Prepares a fork of a case that works on a copy. `begun` gets the directories that
+/// the jail will fill.
+pub fn copying(held: &Held, manifest: &Manifest, begun: &Begun) -> Result<Copying, WorldError> {
+    let from = copy_of(held, manifest);
+    let access = Access::of(&held.dir());
+    let to = begun.layer().join(COPY);
+    let show = |dir: &Path, mode| {
+        let mount = Mount { from: dir.into(), to: dir.into(), mode };
+        Shown { mount, by: Giver::Case, optional: false }
+    };
+    let mut shown = vec![show(&from, Mode::Read), show(&to, Mode::Read)];
+    for dir in writable(&to, &manifest.repos) {
+        disk::directory(&dir)?;
+        give_to_jail(&dir).map_err(DiskError::io("give away", &dir))?;
+        shown.push(show(&dir, Mode::Write));
+    }
+    for dir in [&to, &to.join("repos")] {
+        access.read_one(dir)?;
+    }
+    Ok(Copying { from, to, shown })
 }
 
 /// What of a copy the jail may write.

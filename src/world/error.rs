@@ -16,15 +16,13 @@ use crate::repos::wiring::WiringError;
 #[non_exhaustive]
 pub enum WorldError {
     #[error("case `{id}` was closed on {since}")]
-    Closed { id: CaseId, since: Timestamp, is_copy: bool },
+    Closed { id: CaseId, since: Timestamp },
     #[error("the mirror of `{name}` is not there any more")]
     NoMirror { name: RepoName, from: String },
     #[error(
         "`{id}` was worked in with the strength `{was}`, and its policy `{policy}` has the other now"
     )]
     OtherStrength { id: CaseId, was: &'static str, policy: PolicyName },
-    #[error("`{id}` works on a copy of its code, which only its own jail may enter")]
-    Copied { id: CaseId, again: String },
     #[error("the jail of root is another user, who may not enter or read `{}`", path.display())]
     NoWay { path: PathBuf, home: PathBuf },
     #[error("not all cases can be read, so what they need is not known")]
@@ -46,9 +44,6 @@ pub enum WorldError {
 impl Hint for WorldError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Closed { id, is_copy: true, .. } => Some(format!(
-                "Take the line `closed` out of the `case.yaml` of {id} to go on in it."
-            )),
             Self::Closed { id, .. } => {
                 Some(format!("Go on in a fork of it: `casefile fork {id}`."))
             }
@@ -57,9 +52,6 @@ impl Hint for WorldError {
             }
             Self::OtherStrength { id, was, .. } => Some(format!(
                 "Name a policy with `least: {was}` in the `case.yaml` of {id}, or open another case."
-            )),
-            Self::Copied { id, again } => Some(format!(
-                "Open a second one with `{again}`, and take along what `casefile diff {id}` prints."
             )),
             Self::NoWay { path, home } if home.starts_with(path) => Some(
                 "Set `home` in casefile.yaml to a directory that everybody may enter, such as \

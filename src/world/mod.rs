@@ -31,6 +31,7 @@ use crate::repos::wiring::{self, Wires};
 use crate::repos::{Git, Mirror, Progress, RepoError, Shared, Until};
 
 pub use collect::{Collected, collect, leftovers};
+pub use copied::{Copying, copying, is_copied};
 pub use error::WorldError;
 pub use power::PowerCut;
 
@@ -70,8 +71,7 @@ impl World {
         let frozen = ground.store.store.layers();
         let manifest = held.settle(&frozen)?;
         if let Some(since) = manifest.closed {
-            let is_copy = disk::stands(&copied::copy_of(held, &manifest));
-            return Err(WorldError::Closed { id: held.id().clone(), since, is_copy });
+            return Err(WorldError::Closed { id: held.id().clone(), since });
         }
         copied::same_strength(held, &manifest, strength)?;
         let power_cut = power::begin(&held.dir())?;
@@ -114,21 +114,6 @@ impl World {
         copied::settle_on_disk(held, manifest)?;
         Ok(power::end(&held.dir())?)
     }
-}
-
-/// Whether two cases can lie on what this one has written. A copy is no layer.
-pub fn can_fork(held: &Held, manifest: &Manifest) -> Result<(), WorldError> {
-    if !disk::stands(&copied::copy_of(held, manifest)) {
-        return Ok(());
-    }
-    let mut again = format!("casefile open --policy {}", manifest.policy);
-    for repo in manifest.repos.iter().filter(|repo| repo.within.is_none()) {
-        again += &format!(" --repo {}@{}", repo.name, repo.commit.short());
-    }
-    if let Some(since) = manifest.closed {
-        return Err(WorldError::Closed { id: held.id().clone(), since, is_copy: true });
-    }
-    Err(WorldError::Copied { id: held.id().clone(), again })
 }
 
 /// Makes all that the worlds of a case will need, and pins it in its manifest. Says

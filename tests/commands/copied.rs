@@ -108,22 +108,13 @@ fn a_copy_is_whole_or_not_there() {
 }
 
 #[test]
-fn a_case_keeps_its_strength_and_a_copy_is_not_forked() {
+fn a_case_keeps_its_strength() {
     for user in users() {
         let world = world(user);
         let (copied, laid) = (open(&world, LANDLOCK), open(&world, &[]));
-        let fresh = open(&world, LANDLOCK);
         for id in [&copied, &laid] {
             let _ = shell(&world, id, "true");
         }
-        // One that nobody has worked in has nothing to copy yet.
-        let _ = world.run(&["fork", &fresh]).success();
-        let forked = world.run(&["fork", &copied]).code(1);
-        assert!(forked.stderr.contains("works on a copy of its code"), "{forked}");
-        assert!(
-            forked.stderr.contains("casefile open --policy landlock-only --repo app@"),
-            "{forked}"
-        );
         let policies = [(&copied, "landlock-only", "offline"), (&laid, "offline", "landlock-only")];
         for (id, was, now) in policies {
             let file = world.state().join("cases").join(id).join("case.yaml");
@@ -137,13 +128,71 @@ fn a_case_keeps_its_strength_and_a_copy_is_not_forked() {
             let _ = shell(&world, id, "true");
         }
         let _ = world.run(&["close", &copied]).success();
-        for command in ["shell", "fork"] {
-            let refused = world.run(&[command, &copied]).code(1);
-            assert!(refused.stderr.contains("Take the line `closed` out"), "{refused}");
-        }
+        let refused = world.run(&["shell", &copied]).code(1);
+        assert!(refused.stderr.contains("casefile fork"), "{refused}");
+        let _ = forked(&world, &copied);
         let _ = world.run(&["gc"]).success();
         let _ = world.run(&["rm", "--yes", &copied]).success();
         assert!(!copy_of(&world, &copied).exists());
+    }
+}
+
+fn forked(world: &World, id: &str) -> String {
+    let answer = world.run(&["fork", id, "--json"]).success().stdout;
+    let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    answer["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_fork_is_a_copy_that_a_jail_made() {
+    for user in users() {
+        let world = world(user);
+        let id = open(&world, LANDLOCK);
+        // One that nobody has worked in has nothing to copy.
+        let fresh = forked(&world, &id);
+        assert!(!copy_of(&world, &fresh).exists());
+        let _ = shell(
+            &world,
+            &id,
+            "echo two >>dir/one; rm link; ln -s /etc/passwd out; \
+                                    mkfifo pipe; echo n >../../notes/.n; git add dir; mkdir empty",
+        );
+        let before = shell(&world, &id, "git status --porcelain");
+        let fork = forked(&world, &id);
+        let said = world.run(&["shell", &fork, "--", "git", "status", "--porcelain"]).success();
+        assert_eq!((said.stdout, said.stderr.as_str()), (before, ""), "{user:?}");
+        #[rustfmt::skip]
+        let table = [
+            ("cat dir/one ../../notes/.n; readlink out; ls -d empty",  "one\ntwo\nn\n/etc/passwd\nempty\n"),
+            ("stat -c %F pipe; git -C vendor/lib log --format=%s",     "fifo\nlib\n"),
+            ("echo three >>dir/one; git log --format=%s; git fsck 2>&1", "app\n"),
+        ];
+        for (script, want) in table {
+            assert_eq!(shell(&world, &fork, script), want, "{user:?} {script}");
+        }
+        assert_eq!(shell(&world, &id, "cat dir/one"), "one\ntwo\n", "{user:?}");
+        let diff = world.run(&["diff", &fork, "app"]).success().stdout;
+        assert!(diff.contains("+three"), "{diff}");
+        let list = world.run(&["list"]).success().stdout;
+        assert_eq!(list.lines().count(), 4, "{list}");
+    }
+}
+
+/// A file that the jail cannot copy ends the fork, and nothing is left of it.
+#[test]
+fn a_fork_that_fails_leaves_nothing() {
+    for user in users() {
+        let world = world(user);
+        let id = open(&world, LANDLOCK);
+        let _ = shell(&world, &id, "umask 777; echo closed >closed");
+        let outcome = world.run(&["fork", &id]).code(1);
+        assert!(outcome.stderr.contains("copying what the case has written failed"), "{outcome}");
+        assert!(outcome.stderr.contains("closed"), "{outcome}");
+        let names = std::fs::read_dir(world.state().join("cases")).unwrap().flatten();
+        let names: Vec<_> = names.map(|it| it.file_name()).filter(|it| it != ".trash").collect();
+        assert_eq!(names, [id.as_str()], "{user:?}");
+        let _ = shell(&world, &id, "rm -f closed");
+        let _ = forked(&world, &id);
     }
 }
 
