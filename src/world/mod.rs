@@ -147,8 +147,24 @@ fn wired(
         commit: repo.commit.clone(),
         now: ground.now,
     };
-    let seen = mirror.refs(manifest.history, &until)?;
     let objects = mirror.objects()?;
+    // The refs as a case sees them take a while to tell, and are often the same.
+    let question = format!(
+        "{} {:?} {:?} {} {} {} {}",
+        mirror.refs_digest()?,
+        manifest.history,
+        until.at,
+        until.commit,
+        worktree.display(),
+        objects.len(),
+        repo.from
+    );
+    let known = wiring::recall(&store.store, name, &question);
+    let found = known.and_then(|key| wiring::find(&store.store, name, &key, snapshot, &worktree));
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let seen = mirror.refs(manifest.history, &until)?;
     let wires = Wires {
         head: repo.commit.clone(),
         refs: seen.into_iter().map(|seen| (seen.name, seen.id, seen.peeled)).collect(),
@@ -158,7 +174,11 @@ fn wired(
         shallow: mirror.shallow_at()?,
         origin: Some(repo.from.clone()),
     };
-    Ok(wiring::make(store, name, snapshot, &wires, holder, *progress)?)
+    let made = wiring::make(store, name, snapshot, &wires, holder, *progress)?;
+    if let Some(key) = made.file_name().and_then(|key| key.to_str()) {
+        wiring::remember(&store.store, name, &question, key);
+    }
+    Ok(made)
 }
 
 /// Where a repository is in the world: by its name, or in the one it is a part of.
