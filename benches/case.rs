@@ -24,12 +24,11 @@ use std::time::Instant;
 
 use casefile::case::{CommitId, Home, RepoName};
 use casefile::disk::Holder;
-use casefile::repos::snapshot::{self, Snapshot};
-use casefile::repos::wiring::{self, Wires};
+use casefile::repos::snapshot;
 use casefile::repos::{Shared, Silent, Store};
 
 const ROUNDS: usize = 3;
-const OPENS: usize = 200;
+const OPENS: usize = 60;
 const COMMITS_AWAY: usize = 100;
 
 /// The repository that is made: so many files, and so many of them changed a commit.
@@ -40,7 +39,6 @@ const FILE_BYTES: usize = 6_000;
 
 /// Set for the child that makes one snapshot, so that its memory is its own.
 const PART: &str = "CASEFILE_BENCH_PART";
-const PLACE: &str = "/mnt/case";
 
 fn main() {
     if let Ok(part) = std::env::var(PART) {
@@ -68,7 +66,10 @@ struct Times {
     worktree: Vec<f64>,
     full: Vec<f64>,
     delta: Vec<f64>,
+    start: Vec<f64>,
     open: Vec<f64>,
+    fork: Vec<f64>,
+    case_kib: Vec<f64>,
     status: Vec<f64>,
     status_plain: Vec<f64>,
     again: Vec<f64>,
@@ -113,60 +114,37 @@ impl Ground {
             mib.push(memory.parse().unwrap());
         }
 
-        let store = store(&home);
-        let hook = dir.join("hook");
-        let mut wiring = PathBuf::new();
-        for _ in 0..OPENS {
-            times.open.push(timed(|| wiring = self.wire(&store, &hook).0));
-        }
-        let snapshot = self.wire(&store, &hook).1;
-        self.statuses(dir, &hook, &wiring, &snapshot, times);
+        self.cases(dir, &home, times);
     }
 
-    /// As a case is opened: the snapshot is looked up, and the wiring over it.
-    fn wire(&self, store: &Shared, hook: &Path) -> (PathBuf, Snapshot) {
-        let tree = snapshot::tree_of(&self.mirror, &self.new).unwrap();
-        let snapshot = snapshot::find(&store.store, &name(), &tree).unwrap().unwrap();
-        let wires = Wires {
-            head: self.new.clone(),
-            refs: vec![("refs/heads/main".into(), self.new.clone(), None)],
-            objects: vec![self.mirror.join("objects")],
-            worktree: PathBuf::from(PLACE),
-            changed: Some(hook.into()),
-            shallow: vec![],
-            origin: None,
+    /// Cases over the snapshots that are there, by the program itself.
+    fn cases(&self, dir: &Path, home: &Path, times: &mut Times) {
+        let casefile = |args: &[&str]| -> String {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_casefile"));
+            command.args(args).env("CASEFILE_HOME", home).current_dir(dir);
+            let out = command.output().unwrap();
+            let said = String::from_utf8_lossy(&out.stderr);
+            assert!(out.status.success(), "{args:?}: {said}");
+            String::from_utf8(out.stdout).unwrap()
         };
-        let wiring = wiring::make(store, &name(), &snapshot, &wires, &holder(), &Silent).unwrap();
-        (wiring, snapshot)
-    }
-
-    fn statuses(
-        &self,
-        dir: &Path,
-        hook: &Path,
-        wiring: &Path,
-        snapshot: &Snapshot,
-        times: &mut Times,
-    ) {
-        let says = "#!/bin/sh\nprintf 'casefile\\0'\ncd \"$UPPER\" && \
-            find . -mindepth 1 ! -path ./.git ! -path './.git/*' -printf '%P\\0'\n";
-        std::fs::write(hook, says).unwrap();
-        std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
-        let layers = std::iter::once(wiring).chain(snapshot.layers.iter().map(PathBuf::as_path));
-        let lower = layers.map(text).collect::<Vec<_>>().join(":");
-        let script = format!(
-            "mkdir {0}/upper {0}/work; mount -t tmpfs none /mnt; mkdir {PLACE}; \
-             mount -t overlay none -o userxattr,volatile,lowerdir={lower},upperdir={0}/upper,workdir={0}/work {PLACE}; \
-             export UPPER={0}/upper; cd {PLACE}; {STATUS}",
-            text(dir),
-        );
-        let mut overlay = Command::new("unshare");
-        overlay.args(["-Urm", "bash", "-euc", &script]);
-        let [first, again] = two(&mut overlay);
+        casefile(&["repo", "add", "it", text(&self.mirror)]);
+        let repo = format!("it@{}", self.new);
+        let open = ["open", "--repo", &repo, "--title", "bench"];
+        // The first one lays the wiring.
+        let first = casefile(&open);
+        let id = first.split_whitespace().nth(1).unwrap().to_owned();
+        for _ in 0..OPENS {
+            times.start.push(timed(|| drop(casefile(&["--version"]))));
+            times.open.push(timed(|| drop(casefile(&open))));
+            times.fork.push(timed(|| drop(casefile(&["fork", &id]))));
+        }
+        times.case_kib.push(kib(&home.join("cases").join(&id)));
+        let ours = casefile(&["shell", &id, "--", "bash", "-euc", STATUS]);
+        let [first, again] = two(&ours);
         let mut plain = Command::new("bash");
         plain.args(["-euc", STATUS]).current_dir(dir.join("plain"));
-        let [first_plain, again_plain] = two(&mut plain);
+        let out = plain.output().unwrap();
+        let [first_plain, again_plain] = two(&String::from_utf8(out.stdout).unwrap());
         times.status.push(first);
         times.again.push(again);
         times.status_plain.push(first_plain);
@@ -178,12 +156,15 @@ impl Ground {
 const STATUS: &str = "for turn in 1 2; do begin=${EPOCHREALTIME/./}; [ -z \"$(git status --porcelain)\" ]; \
     echo $((${EPOCHREALTIME/./} - begin)); done";
 
-fn two(command: &mut Command) -> [f64; 2] {
-    let out = command.output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let text = String::from_utf8(out.stdout).unwrap();
+fn two(text: &str) -> [f64; 2] {
     let mut times = text.lines().map(|line| line.parse::<f64>().unwrap() / 1000.0);
     [times.next().unwrap(), times.next().unwrap()]
+}
+
+/// What a directory takes up on its disk.
+fn kib(dir: &Path) -> f64 {
+    let out = Command::new("du").args(["-sk", text(dir)]).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().split_whitespace().next().unwrap().parse().unwrap()
 }
 
 impl Times {
@@ -199,12 +180,17 @@ impl Times {
         };
         ratio("first snapshot", &self.full, "0.6");
         ratio("100 commits away", &self.delta, "1/15");
-        let open = median(&self.open);
-        let part = worktree / open;
-        println!(
-            "  found, with its wiring   {open:>9.3}   {:>8.6} = 1/{part:<8.1}   1/300, 8 ms",
-            1.0 / part
-        );
+        let start = median(&self.start);
+        for (what, times) in [("open", &self.open), ("fork", &self.fork)] {
+            let took = median(times);
+            println!(
+                "  casefile {what:<15} {took:>9.2}   {:>8.6} = 1/{:<8.1}   1/300; {:.2} past its start, 8",
+                took / worktree,
+                worktree / took,
+                took - start
+            );
+        }
+        println!("\na case before any write, KiB  {:>6.0}   target 100", median(&self.case_kib));
         println!(
             "\nfirst `git status`         {:>9.1}   plain {:>9.1}",
             median(&self.status),

@@ -28,6 +28,8 @@ pub(super) struct Changes {
     directories: BTreeSet<Vec<u8>>,
     /// Nothing shows through them.
     opaque: BTreeSet<Vec<u8>>,
+    /// git wrote an index of its own, in which it may have remembered anything.
+    has_index: bool,
 }
 
 const OPEN: OFlag =
@@ -57,6 +59,9 @@ impl Changes {
             if is_opaque(&dir)? {
                 self.opaque.insert(prefix.clone());
             }
+            if prefix.is_empty() {
+                self.has_index |= below != Path::new("") || stands(&dir, c".git/index");
+            }
             let mut listed = Dir::from_fd(dir.try_clone()?)?;
             for entry in listed.iter() {
                 let entry = entry?;
@@ -76,6 +81,16 @@ impl Changes {
             self.directories.insert(prefix);
         }
         Ok(())
+    }
+
+    /// Whether nothing was changed yet, and git has remembered nothing: all is as the
+    /// index says that the world began with.
+    pub(super) fn are_none(&self) -> bool {
+        let is_top = |dir: &Vec<u8>| dir.is_empty();
+        !self.has_index
+            && self.files.is_empty()
+            && self.opaque.is_empty()
+            && self.directories.iter().all(is_top)
     }
 
     /// All that git has to look at.
@@ -106,6 +121,10 @@ impl Changes {
 }
 
 const ANY_NAME: &[u8] = b"-";
+
+fn stands(dir: &OwnedFd, path: &CStr) -> bool {
+    fstatat(dir, path, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+}
 
 /// What the index has in this directory, and the tree has not any more.
 fn missing(

@@ -30,6 +30,8 @@ use layers::Changes;
 
 /// There is no other way to ask from git 2.26 on that says what it wants to know.
 const PROTOCOL: &str = "2";
+/// Where git keeps its index, unless it is told otherwise.
+const INDEX: &str = ".git/index";
 const TOKEN: &[u8] = b"casefile";
 
 /// Takes this process over if git started it to be told what changed, and says how
@@ -54,9 +56,13 @@ fn answer() -> io::Result<Vec<u8>> {
             added => added?,
         }
     }
-    let paths = changes.paths(&Index::read(&index_file())?, Path::new("."))?;
     let mut answer = TOKEN.to_vec();
     answer.push(0);
+    let index = index_file();
+    if index == Path::new(INDEX) && changes.are_none() {
+        return Ok(answer);
+    }
+    let paths = changes.paths(&Index::read(&index)?, Path::new("."))?;
     for path in paths {
         answer.extend(path);
         answer.push(0);
@@ -91,5 +97,5 @@ fn index_file() -> PathBuf {
         let dir = text.strip_prefix(b"gitdir: ")?;
         Some(OsString::from_vec(dir.trim_ascii_end().to_vec()))
     });
-    PathBuf::from(dir.unwrap_or_else(|| ".git".into())).join("index")
+    dir.map_or_else(|| INDEX.into(), |dir| PathBuf::from(dir).join("index"))
 }

@@ -170,11 +170,31 @@ fn wired(
     if let Some(found) = found {
         return Ok(found);
     }
-    let count = mirror(ground, repo)?.objects()?.len();
+    let mirror = mirror(ground, repo)?;
+    let count = mirror.objects()?.len();
+    // The refs as a case sees them take a while to tell, and are often the same.
+    let question = format!(
+        "{} {:?} {:?} {} {} {count} {}",
+        mirror.refs_digest()?,
+        manifest.history,
+        manifest.incident.as_ref().map(|incident| incident.at),
+        repo.commit,
+        worktree.display(),
+        repo.from
+    );
+    let known = wiring::recall(&store.store, name, &question);
+    let found = known.and_then(|key| wiring::find(&store.store, name, &key, snapshot, &worktree));
+    if let Some(found) = found {
+        return Ok(found);
+    }
     let objects = (0..count).map(|nth| inside::objects(&repo.name, nth)).collect();
     let changed = Some(inside::CHANGED.into());
     let wires = wires(ground, manifest, repo, worktree, objects, changed)?;
-    Ok(wiring::make(store, name, snapshot, &wires, holder, *progress)?)
+    let made = wiring::make(store, name, snapshot, &wires, holder, *progress)?;
+    if let Some(key) = made.file_name().and_then(|key| key.to_str()) {
+        wiring::remember(&store.store, name, &question, key);
+    }
+    Ok(made)
 }
 
 /// What the `.git` of a repository says, where its tree and objects are at these places.

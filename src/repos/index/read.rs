@@ -55,11 +55,16 @@ impl Index {
             at += padded(length);
         }
         begins.push(at);
-        let tree =
-            extensions(body, at)?.into_iter().find(|(name, _)| name == b"TREE").ok_or(BadIndex)?.1;
-        let dirs = tree_dirs(&body[tree])?;
+        let all = extensions(body, at)?;
+        let find = |wanted: &[u8; 4]| {
+            let found = all.iter().find(|(name, _)| name == wanted).ok_or(BadIndex)?;
+            body.get(found.1.clone()).ok_or(BadIndex)
+        };
+        let dirs = tree_dirs(find(b"TREE")?)?;
+        let untracked = find(b"UNTR")?.to_vec();
         let mut index = Self { bytes, begins, dirs, by_path: HashMap::new() };
         index.place_dirs()?;
+        untracked::ignores(&untracked, &mut index.dirs)?;
         Ok(index)
     }
 

@@ -5,8 +5,10 @@
 //! the directory, as it would have without this. The same holds for a `.gitignore`
 //! that is on disk other than in the tree.
 
+use git2::Oid;
+
 use super::bitmap::Bitmap;
-use super::{Dir, ID_BYTES};
+use super::{BadIndex, Dir, ID_BYTES};
 
 /// `git status` asks for directories as a whole, and not for empty ones. Under other
 /// flags git drops this and begins anew.
@@ -24,7 +26,7 @@ pub(super) fn extension(dirs: &[Dir], place: &[u8]) -> Vec<u8> {
     varint(&mut bytes, dirs.len());
     let mut ignores = Bitmap::default();
     let mut ids = Vec::new();
-    for (at, dir) in by_name(dirs).into_iter().enumerate() {
+    for (at, dir) in by_name(dirs).into_iter().map(|place| &dirs[place]).enumerate() {
         bytes.push(0); // Nothing in it is untracked.
         varint(&mut bytes, dir.children as usize);
         bytes.extend_from_slice(&dir.name);
@@ -44,14 +46,28 @@ pub(super) fn extension(dirs: &[Dir], place: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Reads back by what each list of ignored files is known. `dirs` says which of them
+/// have one.
+pub(super) fn ignores(extension: &[u8], dirs: &mut [Dir]) -> Result<(), BadIndex> {
+    let with: Vec<usize> =
+        by_name(dirs).into_iter().filter(|place| dirs[*place].ignore.is_some()).collect();
+    // They are all that comes before the closing zero.
+    let ids = extension.strip_suffix(b"\0").ok_or(BadIndex)?;
+    let begin = ids.len().checked_sub(ID_BYTES * with.len()).ok_or(BadIndex)?;
+    for (place, id) in with.into_iter().zip(ids[begin..].chunks_exact(ID_BYTES)) {
+        dirs[place].ignore = Some(Oid::from_bytes(id).map_err(|_| BadIndex)?);
+    }
+    Ok(())
+}
+
 /// The same directories, parents first, but children in the order of their bare names:
 /// git looks for one by halving. (A tree has `a-b` before the directory `a`.)
-fn by_name(dirs: &[Dir]) -> Vec<&Dir> {
+fn by_name(dirs: &[Dir]) -> Vec<usize> {
     let mut order = Vec::with_capacity(dirs.len());
     let mut next = if dirs.is_empty() { Vec::new() } else { vec![0] };
     while let Some(at) = next.pop() {
         let Some(dir) = dirs.get(at) else { continue };
-        order.push(dir);
+        order.push(at);
         let begin = next.len();
         let mut child = at + 1;
         for _ in 0..dir.children {

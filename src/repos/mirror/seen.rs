@@ -6,13 +6,15 @@
 
 use std::collections::HashSet;
 
-use git2::{ObjectType, Oid, Repository};
+use git2::{Oid, Repository};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::super::commit_id;
 use super::super::resolve::line::{Line, PATIENCE};
 use super::{Mirror, RepoError};
 use crate::case::{CommitId, History};
+use crate::disk;
 
 /// Where history ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +38,23 @@ pub struct Seen {
     pub peeled: Option<CommitId>,
 }
 
+/// More than any repository's refs take up.
+const REFS_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Enough commits in a row for a branch that is not the one of the case.
-const PATIENCE_ASIDE: usize = 128;
+const PATIENCE_ASIDE: usize = 8;
 
 impl Mirror {
+    /// What all its refs are, in one word: another one after each change.
+    pub fn refs_digest(&self) -> Result<String, RepoError> {
+        let mut digest = Sha256::new();
+        for name in ["HEAD", "packed-refs"] {
+            let bytes = disk::read_small(&self.path.join(name), REFS_BYTES_MAX)?;
+            digest.update(bytes.unwrap_or_default());
+            digest.update([0]);
+        }
+        Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The refs as a case sees them, by name.
     pub fn refs(&self, history: History, until: &Until) -> Result<Vec<Seen>, RepoError> {
         let failed = || RepoError::read(&self.name, "the refs");
@@ -54,9 +69,8 @@ impl Mirror {
             let reference = reference.map_err(failed())?;
             // Ours are all packed and direct; what has no such name is left out.
             let (Ok(name), Some(id)) = (reference.name(), reference.target()) else { continue };
-            let Ok(peeled) = reference.peel(ObjectType::Any).map(|object| object.id()) else {
-                continue;
-            };
+            // Ours say at once what an annotated tag leads to.
+            let peeled = reference.target_peel().unwrap_or(id);
             let shown = match &view {
                 None => Some(id),
                 Some(view) if name.starts_with("refs/tags/") => view.tag(id, peeled).then_some(id),

@@ -70,6 +70,21 @@ impl Line {
         Ok(line)
     }
 
+    /// The end of a line that is all there by `now`, whatever its dates say.
+    pub(in super::super) fn end(
+        repo: &Repository,
+        tip: Oid,
+        now: i64,
+    ) -> Result<Self, git2::Error> {
+        let commit = repo.find_commit(tip)?;
+        let parent = commit.parent_ids().next();
+        let placed = |id, dated: i64| Placed { id, dated, at: dated.min(now) };
+        let dated = commit.time().seconds();
+        let before = parent.map(|id| placed(id, dated));
+        let commits = before.into_iter().chain([placed(tip, dated)]).collect();
+        Ok(Self { commits, is_whole: parent.is_none() })
+    }
+
     /// Where the newest commit stands that was there at that time.
     pub(in super::super) fn newest_at(&self, time: i64) -> Option<usize> {
         self.commits.partition_point(|commit| commit.at <= time).checked_sub(1)

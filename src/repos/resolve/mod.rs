@@ -151,7 +151,12 @@ impl Finding<'_> {
         let (branch, tip) = self.branch()?;
         let failed = || RepoError::read(&self.mirror.name, format!("the line of {branch}"));
         let now = self.asked.now.as_second().max(at.as_second());
-        let line = Line::walk(&self.repo, tip, at.as_second(), now, PATIENCE).map_err(failed())?;
+        let line = match self.asked.at {
+            Some(_) => Line::walk(&self.repo, tip, at.as_second(), now, PATIENCE),
+            // Where nobody asks for a time, what is there is the answer.
+            None => Line::end(&self.repo, tip, at.as_second()),
+        };
+        let line = line.map_err(failed())?;
         let Some(place) = line.newest_at(at.as_second()) else {
             let first = line.commits.first().copied();
             let (id, time) = first.map_or((tip, 0), |first| (first.id, first.at));

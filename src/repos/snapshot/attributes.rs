@@ -81,6 +81,8 @@ pub(super) struct Said {
     pub(super) filter: Option<Vec<u8>>,
     /// The encoding that git would turn it into.
     pub(super) encoding: Option<Vec<u8>>,
+    /// Whether git takes it that the file may not be as it would be stored.
+    pub(super) converted: bool,
 }
 
 impl Rules {
@@ -189,28 +191,32 @@ fn conclude(found: &BTreeMap<&[u8], &Value>) -> Said {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let (mut auto, mut binary) = (false, false);
+    let (mut auto, mut binary, mut text) = (false, false, false);
     for name in [&b"text"[..], b"crlf"] {
         match get(name) {
-            Some(Value::True) => {}
+            Some(Value::True) => text = true,
             Some(Value::False) => binary = true,
-            Some(Value::Text(text)) if text == b"auto" => auto = true,
-            Some(Value::Text(text)) if text == b"input" => {}
+            Some(Value::Text(word)) if word == b"auto" => (auto, text) = (true, true),
+            Some(Value::Text(word)) if word == b"input" => text = true,
             _ => continue,
         }
         break;
     }
-    let crlf = matches!(get(b"eol"), Some(Value::Text(text)) if text == b"crlf");
+    let eol = |wanted: &[u8]| matches!(get(b"eol"), Some(Value::Text(word)) if word == wanted);
+    let crlf = eol(b"crlf");
     let ends = match (binary, crlf, auto) {
         (false, true, true) => Ends::CrLfIfText,
         (false, true, false) => Ends::CrLf,
         _ => Ends::AsStored,
     };
     let ident = get(b"ident") == Some(&Value::True);
+    let encoding = words(ENCODING).filter(|name| !name.eq_ignore_ascii_case(b"utf-8"));
+    let is_text = !binary && (text || crlf || eol(b"lf"));
     Said {
+        converted: is_text || ident || encoding.is_some(),
         finish: Finish { ends, ident },
         filter: words(b"filter"),
-        encoding: words(ENCODING).filter(|name| !name.eq_ignore_ascii_case(b"utf-8")),
+        encoding,
     }
 }
 

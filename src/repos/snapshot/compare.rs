@@ -164,16 +164,20 @@ impl Walk<'_> {
         let ignore = new.iter().find(|line| {
             line.name == b".gitignore" && matches!(line.kind, Kind::File | Kind::Program)
         });
+        let length = self.path.len();
+        let ignore = match ignore {
+            Some(line) => Some(self.ignore(length, line, new_rules.as_deref())?),
+            None => None,
+        };
         self.plan.dirs.push(Dir {
             name: name.into(),
             id: step.new,
             entries: 0,
             children: 0,
             below: 0,
-            ignore: ignore.map(|line| line.id),
+            ignore,
         });
         let (mut entries, mut children) = (0, 0);
-        let length = self.path.len();
         for line in &new {
             self.go(length, &line.name);
             if let Some(why) = names::refused(&line.name, line.kind == Kind::Link) {
@@ -212,6 +216,39 @@ impl Walk<'_> {
         let dir = &mut self.plan.dirs[at];
         (dir.entries, dir.children, dir.below) = (entries, children, below as u32);
         Ok(entries)
+    }
+
+    /// By what git knows the list of ignored files in this directory: by its blob, or,
+    /// where the file may not be as it would be stored, by the bytes that git read, to
+    /// which it had added the end of a line.
+    fn ignore(
+        &mut self,
+        length: usize,
+        line: &TreeLine,
+        rules: Option<&Rules>,
+    ) -> Result<Oid, Stop> {
+        let Some(rules) = rules else { return Ok(line.id) };
+        self.go(length, &line.name);
+        let said = rules.say(&self.path);
+        self.path.truncate(length);
+        if !said.converted {
+            return Ok(line.id);
+        }
+        let id = line.id;
+        let read = self.objects.blob(id, |blob| {
+            let mut bytes = said.finish.apply(blob, id).unwrap_or_else(|| blob.into());
+            if bytes.is_empty() {
+                return Ok(id);
+            }
+            bytes.push(b'\n');
+            Oid::hash_object(git2::ObjectType::Blob, &bytes)
+        });
+        match read {
+            Ok(Ok(known_as)) => Ok(known_as),
+            // git will find out; a file that is missing is told of elsewhere.
+            Ok(Err(_)) | Err(ObjectError::Missing) => Ok(id),
+            Err(source) => Err(self.unreadable(id, source)),
+        }
     }
 
     /// A file, link or submodule at `self.path`.

@@ -46,8 +46,11 @@ impl Hint for SnapshotError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Disk(error) => return error.hint(),
-            Self::Mirror { .. } | Self::Commit { .. } | Self::Missing { .. } => {
+            Self::Mirror { .. } | Self::Commit { .. } => {
                 "Fetch it again with `casefile repo fetch`."
+            }
+            Self::Missing { .. } => {
+                "Fetch it again with `casefile repo fetch`, or complete the checkout it is of."
             }
             Self::Object { .. } => {
                 "See what is damaged with `git fsck` in the mirror, then remove and add it again."

@@ -55,6 +55,8 @@ fn config(wires: &Wires) -> Result<String, WiringError> {
         let changed = quoted(&changed.to_string_lossy())?;
         text += &format!("\tfsmonitor = {changed}\n\tfsmonitorHookVersion = 2\n");
     }
+    // An index as large as the tree is written often, and nobody checks its digest.
+    text += "[index]\n\tskipHash = true\n";
     text += "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[advice]\n\tdetachedHead = false\n";
     if let Some(origin) = &wires.origin {
         let origin = quoted(origin)?;

@@ -134,6 +134,26 @@ pub fn find(
     is_of(&found, name, snapshot, worktree).then_some(found)
 }
 
+/// What this question came to when it was asked before.
+pub fn recall(store: &Store, name: &RepoName, question: &str) -> Option<String> {
+    let key = fs::read_to_string(store.wirings(name).join(asked(question))).ok()?;
+    // It becomes a part of a path.
+    key.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(key)
+}
+
+/// Remembers it. Nothing is lost but time if that fails.
+pub fn remember(store: &Store, name: &RepoName, question: &str, key: &str) {
+    let _ = disk::replace(&store.wirings(name).join(asked(question)), key.as_bytes());
+}
+
+/// How the name of a file begins that holds an answer.
+const ASKED: &str = ".asked-";
+
+fn asked(question: &str) -> String {
+    let digest = Sha256::digest(question.as_bytes());
+    digest.iter().take(20).fold(ASKED.into(), |name, byte| format!("{name}{byte:02x}"))
+}
+
 /// Lays the same files for one case alone: for a working tree that is a copy, with
 /// `index` its own.
 pub fn alone(git: &Path, wires: &Wires, index: &[u8]) -> Result<(), WiringError> {
@@ -159,6 +179,13 @@ pub fn leftovers(store: &Store) -> Result<Vec<PathBuf>, DiskError> {
     let mut found = Vec::new();
     for (_, dir) in repos(store)? {
         found.extend(beside::leftovers(&dir)?);
+        for name in beside::names(&dir)?.iter().filter(|name| name.starts_with(ASKED)) {
+            let path = dir.join(name);
+            let key = fs::read_to_string(&path).unwrap_or_default();
+            if key.is_empty() || !disk::stands(&dir.join(key)) {
+                found.push(path);
+            }
+        }
     }
     Ok(found)
 }
