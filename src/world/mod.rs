@@ -53,6 +53,9 @@ pub struct World {
     pub program_at: PathBuf,
     /// Where whoever comes in begins.
     pub start: PathBuf,
+    /// For each repository of the manifest, the index that it began with: a file of
+    /// the store, so it is as we wrote it whatever became of the one in the case.
+    pub indexes: Vec<PathBuf>,
     /// What was lost, if the machine went down while the case was in use.
     pub power_cut: Option<PowerCut>,
 }
@@ -61,7 +64,7 @@ impl World {
     /// Lays out the world of a case.
     pub fn lay(ground: &Ground<'_>, held: &Held) -> Result<Self, WorldError> {
         let frozen = ground.store.store.layers();
-        let manifest = held.settle(&frozen)?;
+        let mut manifest = held.settle(&frozen)?;
         if let Some(since) = manifest.closed {
             return Err(WorldError::Closed { id: held.id().clone(), since });
         }
@@ -74,20 +77,37 @@ impl World {
             manifest: &manifest,
             shown: Vec::new(),
             layered: Vec::new(),
+            wirings: Vec::new(),
         };
         laying.host_side()?;
         laying.notes()?;
         for repo in &manifest.repos {
             laying.repo(repo)?;
         }
-        let Laying { shown, layered, .. } = laying;
+        let Laying { shown, layered, wirings, .. } = laying;
+        let indexes = wirings.iter().map(|wiring| wiring.join(".git/index")).collect();
+        if pin(&mut manifest.repos, &wirings) {
+            held.write(&manifest)?;
+        }
         let mut tops = manifest.repos.iter().filter(|repo| repo.within.is_none());
         let start = match (tops.next(), tops.next()) {
             (Some(only), None) => inside::repo(&only.name),
             _ => inside::WORLD.into(),
         };
         let program_at = inside::CHANGED.into();
-        Ok(Self { manifest, shown, layered, program_at, start, power_cut })
+        Ok(Self { manifest, shown, layered, program_at, start, indexes, power_cut })
+    }
+
+    /// Puts what the case writes into in order for one more jail. What the kernel left
+    /// of the jail before belongs to that one, and says that it ended badly even if it
+    /// did not. Only the machine's going down could have cost something.
+    pub fn ready(layered: &[Layered]) -> Result<(), WorldError> {
+        for layered in layered {
+            let work = layered.changes.join("work");
+            disk::trash::empty(&work)?;
+            disk::directory(&work)?;
+        }
+        Ok(())
     }
 
     /// Says that nobody works in the case any more, and nothing was lost.
@@ -99,17 +119,29 @@ impl World {
 /// Makes all that the worlds of a case will need, and pins it in its manifest. Says
 /// what is worth a word.
 pub fn prepare(ground: &Ground<'_>, manifest: &mut Manifest) -> Result<Vec<String>, WorldError> {
-    let mut said = Vec::new();
+    let (mut said, mut wirings) = (Vec::new(), Vec::new());
     let mut repos = manifest.repos.clone();
-    for repo in &mut repos {
+    for repo in &repos {
         let snapshot = find_or_make(ground, repo)?;
         let notes = snapshot.notes.iter();
         said.extend(notes.map(|note| format!("`{}`: {note}", repo.name)));
-        let wiring = wired(ground, manifest, repo, &snapshot)?;
-        repo.wiring = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
+        wirings.push(wired(ground, manifest, repo, &snapshot)?);
     }
+    pin(&mut repos, &wirings);
     manifest.repos = repos;
     Ok(said)
+}
+
+/// Writes down which wirings are in use, or they would be collected. Says whether
+/// they are others than before.
+fn pin(repos: &mut [Repo], wirings: &[PathBuf]) -> bool {
+    let mut changed = false;
+    for (repo, wiring) in repos.iter_mut().zip(wirings) {
+        let key = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
+        changed |= repo.wiring != key;
+        repo.wiring = key;
+    }
+    changed
 }
 
 /// The snapshot of a repository, found or made.
@@ -192,6 +224,7 @@ struct Laying<'a> {
     below: Vec<PathBuf>,
     shown: Vec<Shown>,
     layered: Vec<Layered>,
+    wirings: Vec<PathBuf>,
 }
 
 impl Laying<'_> {
@@ -227,7 +260,8 @@ impl Laying<'_> {
         for (nth, from) in [upper].into_iter().chain(frozen.iter().cloned()).enumerate() {
             self.show(from, inside::changes(&at, nth));
         }
-        let below = frozen.into_iter().chain([wiring]).chain(snapshot.layers).collect();
+        let below = frozen.into_iter().chain([wiring.clone()]).chain(snapshot.layers).collect();
+        self.wirings.push(wiring);
         self.lay(at, &part, below)
     }
 
@@ -258,12 +292,7 @@ impl Laying<'_> {
 
     fn lay(&mut self, at: PathBuf, part: &Path, below: Vec<PathBuf>) -> Result<(), WorldError> {
         let changes = self.layer.join(part);
-        let work = changes.join("work");
         disk::directory(&changes.join("upper"))?;
-        // What the kernel left there belongs to the jail before, and says that it ended
-        // badly if it did. Only the machine's going down could have cost something.
-        disk::trash::empty(&work)?;
-        disk::directory(&work)?;
         self.layered.push(Layered { at, below, changes, durable: self.manifest.durable });
         Ok(())
     }
