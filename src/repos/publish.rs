@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use git2::{Oid, Repository};
 use tempfile::TempDir;
 
-use super::git::{Git, Wish};
+use super::git::{Answer, Git, Wish};
 use super::mirror::{Mirror, bare};
 use super::{Progress, RepoError, Source, Store};
 use crate::case::{CommitId, RepoName};
@@ -181,17 +181,19 @@ impl Commits {
             .chain([OsStr::new(&lease), OsStr::new("--"), &to, OsStr::new(&refspec)])
             .collect();
         let (branch, to) = (branch.to_owned(), source.shown());
-        let answer = git
-            .run(self.dir.path(), &args, Wish::Users, progress, None)
-            .and_then(|answer| answer.good("publish", &source));
+        let answer = git.run(self.dir.path(), &args, Wish::Users, progress, None);
+        // Git is content with a branch that is there and the same.
+        let exists = |answer: &Answer| match answer.is_good() {
+            true => !lines(&answer.stdout).any(|line| line.starts_with(b"*\t")),
+            false => lines(&answer.stdout).any(|line| line.ends_with(b"(stale info)")),
+        };
         match answer {
-            // Git is content with a branch that is there and the same.
-            Ok(answer) if !answer.stdout.split(|byte| *byte == b'\n').any(is_new) => {
-                Err(PublishError::Exists { branch, to })
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(PublishError::Push { branch, to, source: error.into() }),
+            Ok(answer) if exists(&answer) => return Err(PublishError::Exists { branch, to }),
+            answer => answer,
         }
+        .and_then(|answer| answer.good("publish", &source))
+        .map(drop)
+        .map_err(|error| PublishError::Push { branch, to, source: error.into() })
     }
 
     /// Writes them to a file as a patch, which `git am` takes.
@@ -225,7 +227,7 @@ impl Commits {
     }
 }
 
-/// Whether this line of `git push --porcelain` is about a ref that was not there before.
-fn is_new(line: &[u8]) -> bool {
-    line.starts_with(b"*\t")
+/// What `git push --porcelain` says of each ref: `*` was not there before.
+fn lines(stdout: &[u8]) -> impl Iterator<Item = &[u8]> {
+    stdout.split(|byte| *byte == b'\n')
 }

@@ -11,14 +11,22 @@
 mod common;
 
 mod attack;
+mod branch;
 mod cases;
 mod config;
+mod diff;
 mod doctor;
+mod fork;
 mod front;
+mod gc;
+mod ground;
 mod harness;
 mod hostile_config;
 mod landlock;
+mod open;
 mod policy;
 mod repo;
 mod rm;
+mod shell;
+mod submodules;
 mod trust;

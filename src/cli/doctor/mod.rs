@@ -1,7 +1,9 @@
-//! `casefile doctor`: what jails this host can give, and whether they hold.
+//! `casefile doctor`: what jails this host can give, whether they hold, and what is
+//! wrong with the repositories.
 
 mod attack;
 mod host;
+mod repos;
 
 use std::process::ExitCode;
 
@@ -18,11 +20,12 @@ use crate::jail::policy::{Library, Policy, Strength};
 use crate::jail::wire::{End, Means, Spec, Status, WallKey};
 use crate::jail::{JailError, Streams, Zygote};
 use host::Finding;
+use repos::Looked;
 
 /// See what jails this host can give, and attack one
 ///
 /// Looks at what the kernel and its settings give, opens a jail for each policy,
-/// and says what is missing and how to mend it. The exit code is 0 if the policy
+/// looks at each mirror, and says what is missing and how to mend it. The exit code is 0 if the policy
 /// that is set can run in full.
 ///
 /// With `--attack` it tries to get out of a jail that it makes for this alone:
@@ -64,9 +67,10 @@ pub(super) fn run(args: Args, around: &Surroundings) -> Result<ExitCode, Failure
     }
     // A policy that is set and is not there is none that can run.
     let is_ready = trials.iter().any(|trial| trial.is_set && trial.got.is_ok());
+    let looked = repos::look(around)?;
     let text = match args.json {
-        true => plain_json(&answer(is_ready, &findings, &trials)),
-        false => page(&findings, &trials),
+        true => plain_json(&answer(is_ready, &findings, &trials, &looked)),
+        false => page(&findings, &trials, &looked),
     };
     print(&text)?;
     Ok(if is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -134,7 +138,7 @@ fn limits_by(means: Means) -> &'static str {
     means.of(crate::config::limits::Limit::Memory)
 }
 
-fn page(findings: &[Finding], trials: &[Trial]) -> String {
+fn page(findings: &[Finding], trials: &[Trial], looked: &[Looked]) -> String {
     let mut host = Table::default();
     for finding in findings {
         host.row(["  ", finding.name, finding.state.word(), &plain(&finding.value)]);
@@ -160,6 +164,20 @@ fn page(findings: &[Finding], trials: &[Trial]) -> String {
         }
     }
     let mut page = format!("host\n{host}\npolicies (* is set)\n{policies}");
+    let mut repos = Table::default();
+    for repo in looked {
+        if repo.faults.is_empty() {
+            repos.row(["  ", repo.name.as_str(), "ok", ""]);
+        }
+        for (fault, way) in &repo.faults {
+            repos.row(["  ", repo.name.as_str(), "not", &plain(fault)]);
+            let line = way.as_ref().map(|way| format!("{}: {way}", repo.name));
+            mend.extend(line.filter(|line| !mend.contains(line)));
+        }
+    }
+    if !looked.is_empty() {
+        page += &format!("\nrepos\n{repos}");
+    }
     if !mend.is_empty() {
         page += "\nto mend\n";
         mend.iter().for_each(|line| page += &format!("   {}\n", plain(line)));
@@ -167,7 +185,7 @@ fn page(findings: &[Finding], trials: &[Trial]) -> String {
     page
 }
 
-fn answer(is_ready: bool, findings: &[Finding], trials: &[Trial]) -> Value {
+fn answer(is_ready: bool, findings: &[Finding], trials: &[Trial], looked: &[Looked]) -> Value {
     let host = findings.iter().map(|finding| {
         json!({
             "name": finding.name, "state": finding.state.word(), "value": finding.value,
@@ -185,9 +203,15 @@ fn answer(is_ready: bool, findings: &[Finding], trials: &[Trial]) -> Value {
             "fault": fault, "way_out": way_out,
         })
     });
+    let repos = looked.iter().map(|repo| {
+        let faults = repo.faults.iter();
+        let faults = faults.map(|(fault, way_out)| json!({"fault": fault, "way_out": way_out}));
+        json!({"name": repo.name, "faults": faults.collect::<Vec<_>>()})
+    });
     json!({
         "ready": is_ready,
         "host": host.collect::<Vec<_>>(),
         "policies": policies.collect::<Vec<_>>(),
+        "repos": repos.collect::<Vec<_>>(),
     })
 }

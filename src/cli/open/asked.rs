@@ -11,7 +11,8 @@ use super::super::time;
 use crate::case::{CasePath, Repo, RepoName, Rule, Within};
 use crate::hint::Hint;
 use crate::repos::{
-    self, Deploys, Mirror, New, RepoError, Resolved, Shared, Source, recorded, submodules_at,
+    self, Deploys, Mirror, New, RepoError, ResolveError, Resolved, Shared, Source, recorded,
+    submodules_at,
 };
 
 /// All that decides which commit of which repository.
@@ -81,7 +82,14 @@ impl Asked<'_> {
             if found.repos.iter().any(|repo| repo.name == mirror.name) {
                 return Err(Failure::user(NotAsked::Twice { name: mirror.name }));
             }
-            let resolved = self.resolve(&mirror, which.as_deref())?;
+            let resolved = match self.resolve(&mirror, which.as_deref()) {
+                // Nobody asked for it, and there is nothing in it to ask for.
+                Err(error @ ResolveError::Empty { .. }) if given.is_empty() => {
+                    found.notes.push(format!("left out: {error}"));
+                    continue;
+                }
+                resolved => resolved.map_err(Failure::user)?,
+            };
             let name = mirror.name.clone();
             found.add(name, &mirror, resolved, None);
             self.submodules(&mut found, &mirror, DEPTH_MAX)?;
@@ -135,7 +143,7 @@ impl Asked<'_> {
         mirror.map_err(Failure::user)
     }
 
-    fn resolve(&self, mirror: &Mirror, which: Option<&str>) -> Result<Resolved, Failure> {
+    fn resolve(&self, mirror: &Mirror, which: Option<&str>) -> Result<Resolved, ResolveError> {
         let zone = self.around.zone();
         // A revision is seldom a time, and a time is never a revision.
         let at = which.and_then(|which| time::parse(which, self.now, &zone).ok());
@@ -148,7 +156,7 @@ impl Asked<'_> {
             branch: None,
             now: self.now,
         };
-        repos::resolve(mirror, &asked).map_err(Failure::user)
+        repos::resolve(mirror, &asked)
     }
 
     /// The submodules of the repository that was found last.

@@ -40,7 +40,7 @@ pub(super) fn write(git: &Path, wires: &Wires) -> Result<(), WiringError> {
 /// `trustctime`: a link to the index's files changes their ctime. `gc`, `maintenance`:
 /// all objects are in the mirror, which a world cannot write. `autocrlf`: the tree was
 /// written without. `user`: git commits for nobody that it has no name of, and what an
-/// agent wrote should not bear a person's.
+/// agent wrote should not bear a person's. `submodule`: those that are there count.
 fn config(wires: &Wires) -> Result<String, WiringError> {
     let mut text = String::from(
         "[core]\n\
@@ -57,7 +57,7 @@ fn config(wires: &Wires) -> Result<String, WiringError> {
         text += &format!("\tfsmonitor = {changed}\n\tfsmonitorHookVersion = 2\n");
     }
     text += "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[advice]\n\tdetachedHead = false\n\
-             [user]\n\tname = casefile\n\temail = casefile@localhost\n";
+             [user]\n\tname = casefile\n\temail = casefile@localhost\n[submodule]\n\tactive = .\n";
     if let Some(origin) = &wires.origin {
         let origin = quoted(origin)?;
         text += &format!(
