@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use erase::EraseError;
 pub use lock::{Holder, Lock, SharedLock};
 pub(crate) use lock::{name, way_out};
+pub(crate) use replace::sweep;
 pub use replace::{LEFTOVER, replace, replace_as};
 pub use trash::TrashError;
 

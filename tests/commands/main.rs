@@ -27,6 +27,7 @@ mod open;
 mod policy;
 mod repo;
 mod rm;
+mod room;
 mod shell;
 mod submodules;
 mod trust;

@@ -472,3 +472,23 @@ fn a_policy_that_cannot_lay_trees_over_each_other_says_so() {
     --- exit status: 1
     ");
 }
+
+#[test]
+fn many_at_once_make_one_snapshot() {
+    for user in users() {
+        let world = World::of(user);
+        checkout(&world, "work/app");
+        let children: Vec<_> = (0..8)
+            .map(|_| world.command(&["open", "--json", "--repo", "./app"]).spawn().unwrap())
+            .collect();
+        for child in children {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let id = json["id"].as_str().unwrap();
+            assert_eq!(said(&world, id, "git status --short; cat one.txt"), "one\n");
+        }
+        let snapshots = std::fs::read_dir(world.state().join("store/snapshots/app")).unwrap();
+        assert_eq!(snapshots.count(), 1);
+    }
+}

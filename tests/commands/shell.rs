@@ -170,3 +170,31 @@ fn a_pack_that_is_corrupt_is_named_and_what_the_case_wrote_stays() {
        app: Take it in anew: `casefile repo rm app`, then `casefile repo add app FROM`.
     ");
 }
+
+/// A case of the future, as after a clock that jumped back, is a case like any other.
+#[test]
+fn a_clock_that_jumps_back_is_no_reason_to_refuse() {
+    let world = World::new();
+    checkout(&world, "work/app");
+    let id = open(&world, &["--repo", "./app"]);
+    let _ = shell(&world, &id, "echo x > new").success();
+    let manifest = world.state().join("cases").join(&id).join("case.yaml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let opened = text.lines().find(|line| line.contains("opened: ")).unwrap();
+    std::fs::write(&manifest, text.replace(opened, "  opened: 2099-01-01T00:00:00Z")).unwrap();
+    // So are the files of the store.
+    let far = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_000_000_000);
+    for kind in ["snapshots/app", "wirings/app"] {
+        let dir = world.state().join("store").join(kind);
+        for entry in std::fs::read_dir(dir).unwrap().flatten() {
+            std::fs::File::open(entry.path()).unwrap().set_modified(far).unwrap();
+        }
+    }
+    assert_eq!(said(&world, &id, "git status --short; cat new"), "?? new\nx\n");
+    let other = open(&world, &["--repo", "./app", "--at", "2026-03-02T12:00:00Z"]);
+    assert_eq!(said(&world, &other, "git status --short; cat one.txt"), "one\n");
+    let _ = world.run(&["fork", &id]).success();
+    let _ = world.run(&["close", &id]).success();
+    let _ = world.run(&["gc"]).success();
+    assert!(world.run(&["list"]).success().stdout.contains("2099-01-01 00:00"));
+}

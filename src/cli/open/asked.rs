@@ -128,11 +128,16 @@ impl Asked<'_> {
         let name = name_of(&from).ok_or_else(nameless)?;
         let (git, progress) = (self.around.git(), Line::new());
         let holder = self.around.holder("casefile open");
-        let mirror = match Mirror::open(&self.store.store, &name) {
-            Err(RepoError::NoSuch { .. }) => {
-                let new = New { name, from, branch: None, service: None };
-                Mirror::add(self.store, &new, &git, &holder, &progress)
+        let mut there = Mirror::open(&self.store.store, &name);
+        if let Err(RepoError::NoSuch { .. }) = there {
+            let new = New { name: name.clone(), from: from.clone(), branch: None, service: None };
+            match Mirror::add(self.store, &new, &git, &holder, &progress) {
+                // Somebody else was first.
+                Err(RepoError::Exists { .. }) => there = Mirror::open(&self.store.store, &name),
+                added => return added.map_err(Failure::user),
             }
+        }
+        let mirror = match there {
             Ok(mirror) if mirror.about.source() != from => {
                 let (asked, from) = (from.shown(), mirror.about.source().shown());
                 return Err(Failure::user(NotAsked::Other { name, from, asked }));
