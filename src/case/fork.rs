@@ -15,6 +15,10 @@ use std::path::{Path, PathBuf};
 use super::{CaseError, Held, LayerId, Manifest};
 use crate::disk::{self, DiskError, trash};
 
+/// What a case can lie on. The kernel lays no more than some eighty trees over each
+/// other when their names fit into one option, and a few of those are the store's.
+pub(super) const LAYERS_MAX: usize = 64;
+
 impl Held {
     /// The directory of the layer that the case writes into. It is made when it is
     /// first needed.
@@ -41,6 +45,9 @@ impl Held {
         let layer = self.layer(&manifest);
         let current = self.current(&manifest);
         let to = frozen.join(current.to_string());
+        if LAYERS_MAX <= manifest.below.len() && disk::stands(&layer) {
+            return Err(CaseError::Deep { id: self.id().clone() });
+        }
         disk::directory(frozen)?;
         match fs::rename(&layer, &to) {
             // Nothing was written since the last fork.

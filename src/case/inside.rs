@@ -37,7 +37,12 @@ pub fn repo(name: &RepoName) -> PathBuf {
 /// Where the objects of a repository are. There are several places if its mirror
 /// borrows from others.
 pub fn objects(name: &RepoName, nth: usize) -> PathBuf {
-    Path::new("/run/casefile/objects").join(name.as_str()).join(nth.to_string())
+    all_objects(name).join(nth.to_string())
+}
+
+/// What holds all of these places, and nothing else.
+pub fn all_objects(name: &RepoName) -> PathBuf {
+    Path::new("/run/casefile/objects").join(name.as_str())
 }
 
 /// Where the layers can be looked at that a case wrote of the repository at `place`:

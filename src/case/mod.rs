@@ -62,6 +62,8 @@ pub enum CaseError {
     Ambiguous { given: String, count: usize, candidates: Vec<CaseId> },
     #[error("case `{id}` is in use by {}", disk::name(holder.as_ref()))]
     InUse { id: CaseId, holder: Option<Holder> },
+    #[error("case `{id}` was forked too often: it lies on {} layers", fork::LAYERS_MAX)]
+    Deep { id: CaseId },
     /// Its manifest cannot be read.
     #[error("case `{id}` is broken")]
     Broken {
@@ -102,6 +104,9 @@ impl Hint for CaseError {
             }
             Self::NoSuch { nearest: None, .. } => {
                 Some("Run `casefile list` to see which cases there are.".into())
+            }
+            Self::Deep { id } => {
+                Some(format!("Open a new case, and apply what `casefile diff {id}` prints."))
             }
             Self::Ambiguous { count, candidates, .. } => {
                 let names: Vec<String> = candidates.iter().map(|id| format!("`{id}`")).collect();

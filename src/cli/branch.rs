@@ -37,10 +37,11 @@ pub(crate) struct Branch {
 
 /// Made where the agent's settings count, and believed nowhere: the host checks it.
 const BUNDLE: &str = r#"set -eu
+export GIT_NO_REPLACE_OBJECTS=1
 [ "$(git rev-list --count "$1..HEAD")" != 0 ] || exit 0
 exec git bundle create --quiet - "^$1" HEAD
 "#;
-const CHANGES: &str = "set -eu; git status --porcelain --untracked-files=all | head -c 1";
+const CHANGES: &str = "git status --porcelain --untracked-files=all | head -c 1";
 
 #[derive(Debug, thiserror::Error)]
 enum NotPublished {
@@ -68,7 +69,8 @@ pub(crate) fn run(branch: Branch, around: &Surroundings) -> Result<ExitCode, Fai
     let mut answers = Vec::new();
     for (script, what) in [(BUNDLE, "bundling the commits"), (CHANGES, "looking at the files")] {
         let args = &[repo.commit.as_str()];
-        answers.push(ask(&entered, &Asking { script, args, cwd: entered.place(&repo), what })?);
+        let asking = Asking { script, args, cwd: entered.place(&repo), input: None, what };
+        answers.push(ask(&entered, &asking)?.given);
     }
     let unread = |error| Failure::user(NotPublished::Unread(error));
     let length = |file: &std::fs::File| file.metadata().map(|about| about.len()).map_err(unread);

@@ -10,16 +10,17 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::entered::Entered;
-use super::inside::{Asking, ask};
-use super::plain::plain_lines;
-use super::report::{Failure, Turn};
+use super::inside::{Answer, Asking, ask};
+use super::plain::{plain, plain_lines};
+use super::report::{Failure, Turn, note};
 use super::surroundings::Surroundings;
-use crate::case::{Repo, RepoName};
+use crate::case::{Repo, RepoName, inside};
 use crate::hint::Hint;
+use crate::repos::{Mirror, Store};
 
 /// Print what a case changed in its code, as a patch
 ///
-/// Committed or not, new files too, save what the repository ignores.
+/// Committed or not, new files too, save what the repository's `.gitignore` files name.
 #[derive(Args, Debug)]
 pub(crate) struct Diff {
     /// Its id, or the beginning of it
@@ -28,19 +29,36 @@ pub(crate) struct Diff {
     repo: Option<String>,
 }
 
-/// An index and objects of its own, so that asking changes nothing in the case. What
-/// an agent has set for git (filters of text, programs that compare) is left aside.
+/// A `.git` of its own over the same files: the index that the case began with (to be
+/// read), the mirror's objects, and nothing of the case's. What an agent has set for
+/// git (filters, programs that compare, files that are to pass for unchanged) or has
+/// broken there does not count, and asking changes nothing in the case.
 const SCRIPT: &str = r#"set -eu
-base=$1 prefix=$2
-git_dir=$(git rev-parse --absolute-git-dir)
+base=$1 prefix=$2 objects=$3 changed=$4
 scratch=$(mktemp -d)
-mkdir "$scratch/objects"
-[ -e "$git_dir/index" ] && cp "$git_dir/index" "$scratch/index"
-export GIT_INDEX_FILE="$scratch/index"
-export GIT_OBJECT_DIRECTORY="$scratch/objects" GIT_ALTERNATE_OBJECT_DIRECTORIES="$git_dir/objects"
-git add --all --ignore-errors >/dev/null
+mkdir -p "$scratch/objects/info" "$scratch/refs"
+cat >"$scratch/index"
+# Without one every file is read.
+[ -s "$scratch/index" ] || rm "$scratch/index"
+printf '%s\n' "$base" >"$scratch/HEAD"
+IFS='
+'
+# A pattern, or a line for each.
+printf '%s\n' $objects >"$scratch/objects/info/alternates"
+export GIT_DIR="$scratch" GIT_WORK_TREE=. GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+git config core.autocrlf false
+git config core.trustctime false
+if [ -n "$changed" ]; then
+    git config core.untrackedCache true
+    git config core.fsmonitor "$changed"
+    git config core.fsmonitorHookVersion 2
+fi
+git config diff.ignoreSubmodules dirty
+git config advice.addEmbeddedRepo false
+# What cannot be read is told, and is no reason to be silent on the rest.
+git add --all --ignore-errors >/dev/null || true
 exec git --no-pager diff --cached --binary --full-index --no-color --no-ext-diff --no-textconv \
-    --no-renames --src-prefix="a/$prefix" --dst-prefix="b/$prefix" "$base"
+    --no-renames --ignore-submodules=none --src-prefix="a/$prefix" --dst-prefix="b/$prefix" "$base"
 "#;
 
 pub(crate) fn run(diff: Diff, around: &Surroundings) -> Result<ExitCode, Failure> {
@@ -55,16 +73,33 @@ pub(crate) fn run(diff: Diff, around: &Surroundings) -> Result<ExitCode, Failure
     for repo in &repos {
         // Of several, each has its name before its paths.
         let prefix = if is_one { String::new() } else { format!("{}/", repo.name) };
+        let (objects, changed) = if entered.is_copied() {
+            (lent(repo, around)?, "")
+        } else {
+            (format!("{}/*", inside::all_objects(&repo.name).display()), inside::CHANGED)
+        };
         let asking = Asking {
             script: SCRIPT,
-            args: &[repo.commit.as_str(), &prefix],
+            args: &[repo.commit.as_str(), &prefix, &objects, changed],
             cwd: entered.place(repo),
+            input: entered.index(repo),
             what: "comparing",
         };
-        let patch = ask(&entered, &asking)?;
-        show(patch).map_err(|error| Failure::new(Turn::User, Unshown(error)))?;
+        let Answer { given, said } = ask(&entered, &asking)?;
+        for line in said.lines() {
+            note(&format!("`{}`: {}", repo.name, plain(line)));
+        }
+        show(given).map_err(|error| Failure::new(Turn::User, Unshown(error)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The directories with the objects of a repo, as the host names them, a line each.
+fn lent(repo: &Repo, around: &Surroundings) -> Result<String, Failure> {
+    let store = Store::of(&around.home()?);
+    let mirror = Mirror::open(&store, repo.mirror()).map_err(Failure::user)?;
+    let all = mirror.objects().map_err(Failure::user)?;
+    Ok(all.iter().map(|dir| dir.to_string_lossy()).collect::<Vec<_>>().join("\n"))
 }
 
 /// The repo of a case that is called so.

@@ -2,7 +2,7 @@
 //! prepared for it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::command::{Came, Command, To};
 use super::prepared::{Prepared, Shows};
@@ -11,6 +11,7 @@ use super::report::{Failure, note, warn};
 use super::surroundings::Surroundings;
 use crate::case::{self, CaseId, Held, Manifest, Repo};
 use crate::hint::Hint;
+use crate::jail::plan::Layered;
 use crate::jail::policy::Policy;
 use crate::repos::Store;
 use crate::repos::snapshot::How;
@@ -24,6 +25,8 @@ pub(super) struct Entered {
     repos_at: PathBuf,
     /// Where one begins.
     pub(super) start: PathBuf,
+    indexes: Vec<PathBuf>,
+    layered: Vec<Layered>,
     policy: Policy,
     prepared: Prepared,
 }
@@ -76,17 +79,30 @@ impl Entered {
         if world.power_cut.is_some() {
             warn(&WentDown { id });
         }
-        let World { manifest, shown: of_case, layered, program_at, repos_at, start, .. } = world;
-        let mut shown = policy.shown(std::path::Path::new("/"), &[]).map_err(Failure::user)?;
+        let World {
+            manifest, shown: of_case, layered, program_at, repos_at, start, indexes, ..
+        } = world;
+        let mut shown = policy.shown(Path::new("/"), &[]).map_err(Failure::user)?;
         shown.extend(of_case);
-        let shows = Shows { shown, layered, program_at };
+        let shows = Shows { shown, layered: layered.clone(), program_at };
         let prepared = Prepared::new(&policy, &settings, shows, around)?;
-        Ok(Self { held, manifest, repos_at, start, policy, prepared })
+        Ok(Self { held, manifest, repos_at, start, indexes, layered, policy, prepared })
     }
 
     /// Where one of its repositories is.
     pub(super) fn place(&self, repo: &Repo) -> PathBuf {
         place(&self.repos_at, &self.manifest.repos, repo)
+    }
+
+    /// Whether its code is a copy, at places of the host.
+    pub(super) fn is_copied(&self) -> bool {
+        self.repos_at != Path::new(case::inside::REPOS)
+    }
+
+    /// The index that one of its repositories began with.
+    pub(super) fn index(&self, repo: &Repo) -> Option<&Path> {
+        let nth = self.manifest.repos.iter().position(|other| other.name == repo.name)?;
+        self.indexes.get(nth).map(PathBuf::as_path)
     }
 
     /// Runs a command in the case.
@@ -97,6 +113,7 @@ impl Entered {
         timeout_s: Option<u64>,
         to: &To<'_>,
     ) -> Result<Came, Failure> {
+        World::ready(&self.layered).map_err(Failure::world)?;
         Command { policy: &self.policy, args, cwd, timeout_s }.conduct(&self.prepared, to)
     }
 }

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use erase::EraseError;
 pub use lock::{Holder, Lock, SharedLock};
 pub(crate) use lock::{name, way_out};
+pub(crate) use replace::sweep;
 pub use replace::{LEFTOVER, replace, replace_as};
 pub use trash::TrashError;
 
@@ -101,10 +102,14 @@ pub(crate) fn list(path: &Path) -> Result<Vec<PathBuf>, DiskError> {
     paths.collect::<io::Result<_>>().map_err(DiskError::io("list", path))
 }
 
+/// A file of the host's own, to be read.
+pub(crate) fn open(path: &Path) -> Result<std::fs::File, DiskError> {
+    std::fs::File::open(path).map_err(DiskError::io("open", path))
+}
+
 /// A stream with nothing in it.
 pub(crate) fn nothing() -> Result<std::fs::File, DiskError> {
-    let path = Path::new("/dev/null");
-    std::fs::File::open(path).map_err(DiskError::io("open", path))
+    open(Path::new("/dev/null"))
 }
 
 impl Hint for DiskError {

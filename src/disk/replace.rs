@@ -55,6 +55,15 @@ pub fn replace_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), DiskError>
     held.sync(dir)
 }
 
+/// Takes away what writers left in `dir` that were killed. Not needed before a file is
+/// replaced there, but nobody may ever do that again.
+pub(crate) fn sweep(dir: &Path) -> Result<(), DiskError> {
+    match HeldDir::open(dir).and_then(|held| held.sweep(dir)) {
+        Err(error) if error.is_missing() => Ok(()),
+        swept => swept,
+    }
+}
+
 /// A directory in which nobody else replaces a file.
 struct HeldDir {
     /// The lock, or the bare directory where the file system has no locks. Then

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use git2::{Oid, Repository};
 use tempfile::TempDir;
 
-use super::git::{Git, Wish};
+use super::git::{Answer, Git, Wish};
 use super::mirror::{Mirror, bare};
 use super::{Progress, RepoError, Source, Store};
 use crate::case::{CommitId, RepoName};
@@ -31,14 +31,18 @@ pub enum PublishError {
     Name { branch: String },
     #[error("what the case gave is no history that git accepts")]
     Bundle { source: Box<RepoError> },
-    #[error("the commits of the case do not grow out of {base}, with which it began")]
+    #[error("the commits of the case do not grow out of {}, with which it began", base.short())]
     Stranger { base: CommitId },
     #[error("`{name}` has nowhere to be published to: `{from}` is gone")]
     Nowhere { name: RepoName, from: String },
+    #[error("`{branch}` is at `{to}` already")]
+    Exists { branch: String, to: String },
     #[error("`{branch}` was not made at `{to}`")]
     Push { branch: String, to: String, source: Box<RepoError> },
     #[error("`{}` is there already", file.display())]
     Taken { file: PathBuf },
+    #[error("the case has merged, which no patch can tell")]
+    Merged,
     #[error("the patch could not be made")]
     Patch { source: Box<RepoError> },
     #[error("the commits of the case cannot be read")]
@@ -58,9 +62,11 @@ impl Hint for PublishError {
                 "Begin a branch at that commit in `casefile shell`, and commit there."
             }
             Self::Nowhere { .. } => "Make a patch with `--patch FILE`.",
+            Self::Exists { .. } => "Choose another name, or make a patch with `--patch FILE`.",
             Self::Push { .. } => {
                 "Choose another name if that branch exists, or make a patch with `--patch FILE`."
             }
+            Self::Merged => "Publish a branch, or rebase in `casefile shell`.",
             Self::Taken { .. } => "Name a file that is not there.",
             Self::Patch { .. } | Self::Read(_) => return None,
             Self::Repo(error) => return error.hint(),
@@ -77,6 +83,8 @@ pub struct Commits {
     base: CommitId,
     pub tip: CommitId,
     pub count: usize,
+    /// Whether one of them has several parents.
+    merges: bool,
 }
 
 const REF: &str = "refs/heads/published";
@@ -119,9 +127,9 @@ impl Commits {
         // Nothing in it is secret, and nothing of it is asked for.
         let source = Source::Checkout(file.clone());
         git.run(dir.path(), &args, Wish::Users, progress, None)
-            .and_then(|answer| answer.good("taking in what the case gave", &source))
+            .and_then(|answer| answer.good("take in what the case gave", &source))
             .map_err(|source| PublishError::Bundle { source: source.into() })?;
-        let (tip, count) = {
+        let (tip, count, merges) = {
             let repo = Repository::open_bare(dir.path()).map_err(PublishError::Read)?;
             let tip = repo.refname_to_id(REF).map_err(PublishError::Read)?;
             let root = Oid::from_str(base.as_str()).map_err(PublishError::Read)?;
@@ -131,9 +139,15 @@ impl Commits {
             }
             let mut walk = repo.revwalk().map_err(PublishError::Read)?;
             walk.push(tip).and_then(|()| walk.hide(root)).map_err(PublishError::Read)?;
-            (super::commit_id(tip), walk.take(COMMITS_MAX).count())
+            let (mut count, mut merges) = (0, false);
+            for id in walk.take(COMMITS_MAX) {
+                let commit = id.and_then(|id| repo.find_commit(id)).map_err(PublishError::Read)?;
+                count += 1;
+                merges |= 1 < commit.parent_count();
+            }
+            (super::commit_id(tip), count, merges)
         };
-        Ok(Self { dir, base: base.clone(), tip, count })
+        Ok(Self { dir, base: base.clone(), tip, count, merges })
     }
 
     /// Makes them a new branch of where the mirror came from.
@@ -166,14 +180,20 @@ impl Commits {
             .map(OsStr::new)
             .chain([OsStr::new(&lease), OsStr::new("--"), &to, OsStr::new(&refspec)])
             .collect();
-        git.run(self.dir.path(), &args, Wish::Users, progress, None)
-            .and_then(|answer| answer.good("publishing", &source))
-            .map(drop)
-            .map_err(|error| PublishError::Push {
-                branch: branch.into(),
-                to: source.shown(),
-                source: error.into(),
-            })
+        let (branch, to) = (branch.to_owned(), source.shown());
+        let answer = git.run(self.dir.path(), &args, Wish::Users, progress, None);
+        // Git is content with a branch that is there and the same.
+        let exists = |answer: &Answer| match answer.is_good() {
+            true => !lines(&answer.stdout).any(|line| line.starts_with(b"*\t")),
+            false => lines(&answer.stdout).any(|line| line.ends_with(b"(stale info)")),
+        };
+        match answer {
+            Ok(answer) if exists(&answer) => return Err(PublishError::Exists { branch, to }),
+            answer => answer,
+        }
+        .and_then(|answer| answer.good("publish", &source))
+        .map(drop)
+        .map_err(|error| PublishError::Push { branch, to, source: error.into() })
     }
 
     /// Writes them to a file as a patch, which `git am` takes.
@@ -186,6 +206,9 @@ impl Commits {
         if disk::stands(file) {
             return Err(PublishError::Taken { file: file.into() });
         }
+        if self.merges {
+            return Err(PublishError::Merged);
+        }
         let made = self.dir.path().join("case.patch");
         let mut output = std::ffi::OsString::from("--output=");
         output.push(&made);
@@ -195,11 +218,16 @@ impl Commits {
             args.iter().map(OsStr::new).chain([output.as_os_str(), OsStr::new(&range)]).collect();
         let source = Source::Checkout(made.clone());
         git.run(self.dir.path(), &args, Wish::Users, progress, None)
-            .and_then(|answer| answer.good("making the patch", &source))
+            .and_then(|answer| answer.good("make the patch", &source))
             .map_err(|source| PublishError::Patch { source: source.into() })?;
         let mut from = File::open(&made).map_err(DiskError::io("read", &made))?;
         let copied = File::create_new(file).and_then(|mut to| io::copy(&mut from, &mut to));
         copied.map_err(DiskError::io("write", file))?;
         Ok(())
     }
+}
+
+/// What `git push --porcelain` says of each ref: `*` was not there before.
+fn lines(stdout: &[u8]) -> impl Iterator<Item = &[u8]> {
+    stdout.split(|byte| *byte == b'\n')
 }

@@ -61,6 +61,9 @@ pub fn collect(
     };
     if !try_only {
         case::clear(home)?;
+        for dir in written(home, &store)? {
+            disk::sweep(&dir)?;
+        }
         repos::sweep(&store, holder)?;
         trash::finish(&trash)?;
     }
@@ -76,6 +79,14 @@ pub fn leftovers(home: &Home, holder: &Holder) -> Result<Option<Vec<PathBuf>>, W
     left.extend(disk::list(&store.trash())?);
     left.extend(case::leftovers(home)?);
     Ok(Some(left))
+}
+
+/// The directories in which files are replaced, and a replacement may have been left.
+fn written(home: &Home, store: &Store) -> Result<Vec<PathBuf>, WorldError> {
+    let mut dirs = vec![home.path().into(), store.path().into()];
+    dirs.extend(case::list(home)?.into_iter().map(|listed| home.cases().join(listed.name)));
+    dirs.extend(disk::list(&store.mirrors())?.into_iter().filter(|dir| disk::is_directory(dir)));
+    Ok(dirs)
 }
 
 fn cases(home: &Home) -> Result<Vec<(CaseId, Manifest)>, WorldError> {

@@ -61,6 +61,9 @@ pub struct World {
     pub start: PathBuf,
     /// How its code was copied, if that was necessary just now.
     pub copied: Option<How>,
+    /// For each repository of the manifest, the index that it began with: a file of
+    /// the store, so it is as we wrote it whatever became of the one in the case.
+    pub indexes: Vec<PathBuf>,
     /// What was lost, if the machine went down while the case was in use.
     pub power_cut: Option<PowerCut>,
 }
@@ -69,7 +72,7 @@ impl World {
     /// Lays out the world of a case, for a jail of this strength.
     pub fn lay(ground: &Ground<'_>, held: &Held, strength: Strength) -> Result<Self, WorldError> {
         let frozen = ground.store.store.layers();
-        let manifest = held.settle(&frozen)?;
+        let mut manifest = held.settle(&frozen)?;
         if let Some(since) = manifest.closed {
             return Err(WorldError::Closed { id: held.id().clone(), since });
         }
@@ -83,6 +86,7 @@ impl World {
             manifest: &manifest,
             shown: Vec::new(),
             layered: Vec::new(),
+            wirings: Vec::new(),
         };
         let (top, copied) = match strength {
             Strength::Namespaces => {
@@ -98,15 +102,42 @@ impl World {
                 (copied::copy_of(held, &manifest), how)
             }
         };
-        let Laying { shown, layered, .. } = laying;
+        let Laying { shown, layered, wirings, .. } = laying;
         let repos_at = top.join("repos");
+        let indexes = wirings.iter().map(|wiring| wiring.join(".git/index")).collect();
+        // A copy has no wirings.
+        if !wirings.is_empty() && pin(&mut manifest.repos, &wirings) {
+            held.write(&manifest)?;
+        }
         let mut tops = manifest.repos.iter().filter(|repo| repo.within.is_none());
         let start = match (tops.next(), tops.next()) {
             (Some(only), None) => repos_at.join(only.name.as_str()),
             _ => top,
         };
         let program_at = (strength == Strength::Namespaces).then(|| inside::CHANGED.into());
-        Ok(Self { manifest, shown, layered, program_at, repos_at, start, copied, power_cut })
+        Ok(Self {
+            manifest,
+            shown,
+            layered,
+            program_at,
+            repos_at,
+            start,
+            copied,
+            indexes,
+            power_cut,
+        })
+    }
+
+    /// Puts what the case writes into in order for one more jail. What the kernel left
+    /// of the jail before belongs to that one, and says that it ended badly even if it
+    /// did not. Only the machine's going down could have cost something.
+    pub fn ready(layered: &[Layered]) -> Result<(), WorldError> {
+        for layered in layered {
+            let work = layered.changes.join("work");
+            disk::trash::empty(&work)?;
+            disk::directory(&work)?;
+        }
+        Ok(())
     }
 
     /// Says that nobody works in the case any more, and nothing was lost.
@@ -123,21 +154,32 @@ pub fn prepare(
     manifest: &mut Manifest,
     strength: Strength,
 ) -> Result<Vec<String>, WorldError> {
-    let mut said = Vec::new();
+    let (mut said, mut wirings) = (Vec::new(), Vec::new());
     let mut repos = manifest.repos.clone();
-    for repo in &mut repos {
+    for repo in &repos {
         let snapshot = find_or_make(ground, repo)?;
         let notes = snapshot.notes.iter();
         said.extend(notes.map(|note| format!("`{}`: {note}", repo.name)));
-        if strength == Strength::Landlock {
-            // A copy has its own `.git`.
-            continue;
+        // A copy has its own `.git`.
+        if strength == Strength::Namespaces {
+            wirings.push(wired(ground, manifest, repo, &snapshot)?);
         }
-        let wiring = wired(ground, manifest, repo, &snapshot)?;
-        repo.wiring = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
     }
+    pin(&mut repos, &wirings);
     manifest.repos = repos;
     Ok(said)
+}
+
+/// Writes down which wirings are in use, or they would be collected. Says whether
+/// they are others than before.
+fn pin(repos: &mut [Repo], wirings: &[PathBuf]) -> bool {
+    let mut changed = false;
+    for (repo, wiring) in repos.iter_mut().zip(wirings) {
+        let key = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
+        changed |= repo.wiring != key;
+        repo.wiring = key;
+    }
+    changed
 }
 
 /// The snapshot of a repository, found or made.
@@ -260,6 +302,7 @@ struct Laying<'a> {
     below: Vec<PathBuf>,
     shown: Vec<Shown>,
     layered: Vec<Layered>,
+    wirings: Vec<PathBuf>,
 }
 
 impl Laying<'_> {
@@ -295,7 +338,8 @@ impl Laying<'_> {
         for (nth, from) in [upper].into_iter().chain(frozen.iter().cloned()).enumerate() {
             self.show(from, inside::changes(&at, nth));
         }
-        let below = frozen.into_iter().chain([wiring]).chain(snapshot.layers).collect();
+        let below = frozen.into_iter().chain([wiring.clone()]).chain(snapshot.layers).collect();
+        self.wirings.push(wiring);
         self.lay(at, &part, below)
     }
 
@@ -326,12 +370,7 @@ impl Laying<'_> {
 
     fn lay(&mut self, at: PathBuf, part: &Path, below: Vec<PathBuf>) -> Result<(), WorldError> {
         let changes = self.layer.join(part);
-        let work = changes.join("work");
         disk::directory(&changes.join("upper"))?;
-        // What the kernel left there belongs to the jail before, and says that it ended
-        // badly if it did. Only the machine's going down could have cost something.
-        disk::trash::empty(&work)?;
-        disk::directory(&work)?;
         self.layered.push(Layered { at, below, changes, durable: self.manifest.durable });
         Ok(())
     }

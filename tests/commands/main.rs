@@ -11,15 +11,24 @@
 mod common;
 
 mod attack;
+mod branch;
 mod cases;
 mod config;
 mod copied;
+mod diff;
 mod doctor;
+mod fork;
 mod front;
+mod gc;
+mod ground;
 mod harness;
 mod hostile_config;
 mod landlock;
+mod open;
 mod policy;
 mod repo;
 mod rm;
+mod room;
+mod shell;
+mod submodules;
 mod trust;

@@ -66,8 +66,8 @@ pub(super) struct Command<'a> {
 pub(super) enum To<'a> {
     /// To those of the caller, who may sit at a terminal.
     Caller,
-    /// Nothing to read, and what it prints to these two.
-    These(BorrowedFd<'a>, BorrowedFd<'a>),
+    /// What it reads comes from the first, what it prints goes to the other two.
+    These([BorrowedFd<'a>; 3]),
 }
 
 /// What a command came to.
@@ -86,7 +86,7 @@ impl Command<'_> {
         let Prepared { plan, limits, env, .. } = prepared;
         let terminal = match to {
             To::Caller => terminal::size_if_interactive(),
-            To::These(..) => None,
+            To::These(_) => None,
         };
         let (wall, wall_key) = match terminal {
             Some(_) => (Limit::Session, WallKey::Session),
@@ -114,10 +114,7 @@ impl Command<'_> {
                 let ends = [own_in.as_fd(), own_out.as_fd(), own_err.as_fd()];
                 pump::carry(&opened, &spec, allowed, ends)
             }
-            To::These(out, err) => {
-                let nothing = crate::disk::nothing().map_err(Failure::user)?;
-                pump::carry(&opened, &spec, allowed, [nothing.as_fd(), *out, *err])
-            }
+            To::These(ends) => pump::carry(&opened, &spec, allowed, *ends),
         };
         match done {
             Ok(done) => Ok(Came { done, wall, means: opened.means(), began }),

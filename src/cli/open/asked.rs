@@ -11,7 +11,8 @@ use super::super::time;
 use crate::case::{CasePath, Repo, RepoName, Rule, Within};
 use crate::hint::Hint;
 use crate::repos::{
-    self, Deploys, Mirror, New, RepoError, Resolved, Shared, Source, recorded, submodules_at,
+    self, Deploys, Mirror, New, RepoError, ResolveError, Resolved, Shared, Source, recorded,
+    submodules_at,
 };
 
 /// All that decides which commit of which repository.
@@ -81,7 +82,14 @@ impl Asked<'_> {
             if found.repos.iter().any(|repo| repo.name == mirror.name) {
                 return Err(Failure::user(NotAsked::Twice { name: mirror.name }));
             }
-            let resolved = self.resolve(&mirror, which.as_deref())?;
+            let resolved = match self.resolve(&mirror, which.as_deref()) {
+                // Nobody asked for it, and there is nothing in it to ask for.
+                Err(error @ ResolveError::Empty { .. }) if given.is_empty() => {
+                    found.notes.push(format!("left out: {error}"));
+                    continue;
+                }
+                resolved => resolved.map_err(Failure::user)?,
+            };
             let name = mirror.name.clone();
             found.add(name, &mirror, resolved, None);
             self.submodules(&mut found, &mirror, DEPTH_MAX)?;
@@ -120,11 +128,16 @@ impl Asked<'_> {
         let name = name_of(&from).ok_or_else(nameless)?;
         let (git, progress) = (self.around.git(), Line::new());
         let holder = self.around.holder("casefile open");
-        let mirror = match Mirror::open(&self.store.store, &name) {
-            Err(RepoError::NoSuch { .. }) => {
-                let new = New { name, from, branch: None, service: None };
-                Mirror::add(self.store, &new, &git, &holder, &progress)
+        let mut there = Mirror::open(&self.store.store, &name);
+        if let Err(RepoError::NoSuch { .. }) = there {
+            let new = New { name: name.clone(), from: from.clone(), branch: None, service: None };
+            match Mirror::add(self.store, &new, &git, &holder, &progress) {
+                // Somebody else was first.
+                Err(RepoError::Exists { .. }) => there = Mirror::open(&self.store.store, &name),
+                added => return added.map_err(Failure::user),
             }
+        }
+        let mirror = match there {
             Ok(mirror) if mirror.about.source() != from => {
                 let (asked, from) = (from.shown(), mirror.about.source().shown());
                 return Err(Failure::user(NotAsked::Other { name, from, asked }));
@@ -135,7 +148,7 @@ impl Asked<'_> {
         mirror.map_err(Failure::user)
     }
 
-    fn resolve(&self, mirror: &Mirror, which: Option<&str>) -> Result<Resolved, Failure> {
+    fn resolve(&self, mirror: &Mirror, which: Option<&str>) -> Result<Resolved, ResolveError> {
         let zone = self.around.zone();
         // A revision is seldom a time, and a time is never a revision.
         let at = which.and_then(|which| time::parse(which, self.now, &zone).ok());
@@ -148,7 +161,7 @@ impl Asked<'_> {
             branch: None,
             now: self.now,
         };
-        repos::resolve(mirror, &asked).map_err(Failure::user)
+        repos::resolve(mirror, &asked)
     }
 
     /// The submodules of the repository that was found last.

@@ -39,7 +39,8 @@ pub(super) fn write(git: &Path, wires: &Wires) -> Result<(), WiringError> {
 
 /// `trustctime`: a link to the index's files changes their ctime. `gc`, `maintenance`:
 /// all objects are in the mirror, which a world cannot write. `autocrlf`: the tree was
-/// written without.
+/// written without. `user`: git commits for nobody that it has no name of, and what an
+/// agent wrote should not bear a person's. `submodule`: those that are there count.
 fn config(wires: &Wires) -> Result<String, WiringError> {
     let mut text = String::from(
         "[core]\n\
@@ -57,7 +58,8 @@ fn config(wires: &Wires) -> Result<String, WiringError> {
     }
     // An index as large as the tree is written often, and nobody checks its digest.
     text += "[index]\n\tskipHash = true\n";
-    text += "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[advice]\n\tdetachedHead = false\n";
+    text += "[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[advice]\n\tdetachedHead = false\n\
+             [user]\n\tname = casefile\n\temail = casefile@localhost\n[submodule]\n\tactive = .\n";
     if let Some(origin) = &wires.origin {
         let origin = quoted(origin)?;
         text += &format!(

@@ -36,7 +36,7 @@ use crate::disk::{self, DiskError, Holder};
 use crate::hint::Hint;
 
 /// Counted up when the same wires are laid otherwise.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// All that differs between the `.git` of one world and of another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
