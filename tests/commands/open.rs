@@ -419,6 +419,9 @@ fn json_says_all_there_is_to_know() {
     assert_eq!(json["directory"], format!("<world>/state/casefile/cases/{id}"));
     json["id"] = "<case>".into();
     json["directory"] = "<directory>".into();
+    // It is a digest of where this world is, too.
+    assert_eq!(json["repos"][0]["wiring"].as_str().unwrap().len(), 40);
+    json["repos"][0]["wiring"] = "<wiring>".into();
     assert_snapshot!(format!("{json:#}"), @r#"
     {
       "directory": "<directory>",
@@ -434,7 +437,7 @@ fn json_says_all_there_is_to_know() {
           "rule": "branch",
           "tree": "86084c01a6ffc5eb200119f7dcbf25cd1f297b32",
           "why": "the newest on `main` at 2026-03-01T12:00:00Z, committed 2026-03-01T00:00:00Z",
-          "wiring": "d92d94144153259760ab52829029613fe70dee82"
+          "wiring": "<wiring>"
         }
       ],
       "title": "app"
