@@ -46,15 +46,15 @@ IFS='
 # A pattern, or a line for each.
 printf '%s\n' $objects >"$scratch/objects/info/alternates"
 export GIT_DIR="$scratch" GIT_WORK_TREE=. GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
-git config core.autocrlf false
-git config core.trustctime false
-if [ -n "$changed" ]; then
-    git config core.untrackedCache true
-    git config core.fsmonitor "$changed"
-    git config core.fsmonitorHookVersion 2
-fi
-git config diff.ignoreSubmodules dirty
-git config advice.addEmbeddedRepo false
+# Not by `git config`, which gives files modes, and not every jail may.
+{
+    printf '[core]\n\trepositoryformatversion = 0\n\tautocrlf = false\n\ttrustctime = false\n'
+    if [ -n "$changed" ]; then
+        printf '\tuntrackedCache = true\n\tfsmonitor = %s\n' "$changed"
+        printf '\tfsmonitorHookVersion = 2\n'
+    fi
+    printf '[diff]\n\tignoreSubmodules = dirty\n[advice]\n\taddEmbeddedRepo = false\n'
+} >"$scratch/config"
 # What cannot be read is told, and is no reason to be silent on the rest.
 git add --all --ignore-errors >/dev/null || true
 exec git --no-pager diff --cached --binary --full-index --no-color --no-ext-diff --no-textconv \

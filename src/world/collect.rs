@@ -56,6 +56,7 @@ pub fn collect(
             for path in collected.all() {
                 aside(&trash, path)?;
             }
+            wiring::forget(&store)?;
         }
         collected
     };

@@ -15,6 +15,10 @@ fn stored(world: &World) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(store.join(kind)) else { continue };
         found.extend(entries.flatten().map(|it| format!("{kind}/{}", it.file_name().display())));
     }
+    // What was asked before is no more than remembered, for as long as it is true.
+    if found.iter().any(|path| path.starts_with("wirings/app/") && !path.contains("/.")) {
+        found.retain(|path| !path.contains("/.asked-"));
+    }
     found.sort();
     found
 }

@@ -146,6 +146,20 @@ pub fn remember(store: &Store, name: &RepoName, question: &str, key: &str) {
     let _ = disk::replace(&store.wirings(name).join(asked(question)), key.as_bytes());
 }
 
+/// Forgets what came to wirings that are gone.
+pub fn forget(store: &Store) -> Result<(), DiskError> {
+    for (_, dir) in repos(store)? {
+        for name in beside::names(&dir)?.iter().filter(|name| name.starts_with(ASKED)) {
+            let path = dir.join(name);
+            let key = fs::read_to_string(&path).unwrap_or_default();
+            if key.is_empty() || !disk::stands(&dir.join(key)) {
+                disk::remove_file(&path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// How the name of a file begins that holds an answer.
 const ASKED: &str = ".asked-";
 
@@ -179,13 +193,6 @@ pub fn leftovers(store: &Store) -> Result<Vec<PathBuf>, DiskError> {
     let mut found = Vec::new();
     for (_, dir) in repos(store)? {
         found.extend(beside::leftovers(&dir)?);
-        for name in beside::names(&dir)?.iter().filter(|name| name.starts_with(ASKED)) {
-            let path = dir.join(name);
-            let key = fs::read_to_string(&path).unwrap_or_default();
-            if key.is_empty() || !disk::stands(&dir.join(key)) {
-                found.push(path);
-            }
-        }
     }
     Ok(found)
 }
