@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use crate::common::{World, users};
-use crate::ground::{DAY_3, checkout, git, git_at, id_in, open, plain, said, shell};
+use crate::ground::{DAY_3, checkout, git, git_at, id_in, open, plain, said};
 
 #[test]
 fn in_a_checkout_nothing_has_to_be_configured() {

@@ -113,12 +113,10 @@ fn a_mirror_that_is_gone_is_named_and_all_is_well_when_it_is_back() {
         ") }
         insta::allow_duplicates! { assert_snapshot!(plain(&world.run(&["gc"]), &[&id]), @"removed 0 snapshots, 0 wirings, 0 layers, 0 leftovers") }
         let doctor = world.run(&["doctor"]).stdout.replace(&id, "<case>");
-        let from_repos = doctor.split("\nrepos\n").nth(1).unwrap_or_default();
+        let from_repos = faults(&doctor);
         insta::allow_duplicates! { assert_snapshot!(from_repos, @r"
-            app  not  it is not there, and `<case>` needs it
-
-        to mend
-           app: Bring it back with `casefile repo add app <world>/work/app/`.
+        case <case> missing the mirror of `app` is not there any more
+        case <case>: Bring it back with `casefile repo add app <world>/work/app/`.
         ") }
         let _ = world.run(&["repo", "add", "app", "app"]).success();
         let seen = said(&world, &id, "git status --short; git log --format=%s; cat one.txt new");
@@ -162,12 +160,10 @@ fn a_pack_that_is_corrupt_is_named_and_what_the_case_wrote_stays() {
     let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 1, "{left:?}");
     let doctor = world.run(&["doctor"]);
-    let from_repos = doctor.stdout.split("\nrepos\n").nth(1).unwrap_or_default();
+    let from_repos = faults(&doctor.stdout);
     assert_snapshot!(from_repos, @r"
-        app  not  `refs/heads/main` leads to what is not there
-
-    to mend
-       app: Take it in anew: `casefile repo rm app`, then `casefile repo add app FROM`.
+    mirror app missing `refs/heads/main` leads to what is not there
+    mirror app: Fetch it again: `casefile repo fetch app`.
     ");
 }
 
@@ -197,4 +193,14 @@ fn a_clock_that_jumps_back_is_no_reason_to_refuse() {
     let _ = world.run(&["close", &id]).success();
     let _ = world.run(&["gc"]).success();
     assert!(world.run(&["list"]).success().stdout.contains("2099-01-01 00:00"));
+}
+
+/// What a doctor finds wrong with cases and what they share, in few words.
+fn faults(doctor: &str) -> String {
+    let found = doctor.split("\ncases and what they share\n").nth(1).unwrap_or_default();
+    let words = found.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    words
+        .filter(|line| line.contains(" missing ") || line.contains(": "))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
