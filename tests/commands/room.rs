@@ -14,8 +14,9 @@ fn bytes(dir: &Path) -> u64 {
     if !dir.is_dir() || dir.is_symlink() {
         return own;
     }
-    let entries = std::fs::read_dir(dir).unwrap().flatten();
-    own + entries.map(|entry| bytes(&entry.path())).sum::<u64>()
+    // What the kernel keeps beside a layer is nobody's to read; there is next to nothing.
+    let Ok(entries) = std::fs::read_dir(dir) else { return own };
+    own + entries.flatten().map(|entry| bytes(&entry.path())).sum::<u64>()
 }
 
 #[test]
@@ -107,12 +108,12 @@ fn a_full_disk_is_named_and_costs_nothing_that_was_there() {
     No space left on device
     mine
     # open --repo ./app
-    error: cannot write `<world>/state/casefile/store/mirrors/app.git/objects/info/alternates`
+    error: cannot write `<world>/state/casefile/store/mirrors/app.git/packed-refs`
     cause: No space left on device (os error 28)
     hint: Free some space on that file system and try again.
     code 1
     # open --repo ./app@HEAD~1
-    error: cannot write `<world>/state/casefile/store/mirrors/app.git/objects/info/alternates`
+    error: cannot write `<world>/state/casefile/store/mirrors/app.git/packed-refs`
     cause: No space left on device (os error 28)
     hint: Free some space on that file system and try again.
     code 1
