@@ -323,9 +323,11 @@ fn bomb() {
     other_out.read_exact(&mut [0; 6]).unwrap();
     assert!(matches!(other.news(), Ok(News::Started(None))));
     for _ in 0..3 {
-        // Of several, each below what one may have.
-        let script = "x=$(head -c 16000000 /dev/zero | tr '\\0' a); \
-                      for i in 1 2 3 4 5 6 7 8 9; do (y=$x$i; sleep 1000) & done; wait";
+        // Of several, each far below what one may have: a shell that is refused memory
+        // gives up, and would leave the others enough. Nor may it become the last thing
+        // that it does, which would have no memory to speak of.
+        let script = "x=$(head -c 6000000 /dev/zero | tr '\\0' a); \
+                      for i in $(seq 30); do (y=$x$i; sleep 1000; :) & done; wait";
         let (running, mut out) = start(&jail, &["sh", "-c", script]);
         out.read_to_string(&mut String::new()).unwrap();
         let end = running.wait().unwrap();
