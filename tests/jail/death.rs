@@ -20,11 +20,10 @@ pub(crate) const TESTS: &[Test] = &[
 
 const KILLS: u32 = 200;
 const CONTROLS: u32 = 40;
-/// The warden, the first process and each parent in between has to run once more.
-const HUNT_TURNS: u32 = 10;
-/// A machine with other work may keep a few of them waiting once more than it did the
-/// plain process that was measured, and never for long.
+/// The clock leaves out what others keep the machine busy with, but only in part: a
+/// few may be late, and none by much.
 const LATE_MAX: u32 = 4;
+const LATEST: Duration = Duration::from_millis(300);
 /// From before there is a zygote to well into the command.
 const MOMENTS: Duration = Duration::from_millis(60);
 
@@ -72,20 +71,17 @@ fn of_the_server_at_any_moment(user: User) {
         child.wait().unwrap();
         let took = ground.gone_after();
         if GONE_MAX < took {
-            // Without namespaces those who hunt wait for their turn, and several times.
-            let turns = if policy == "landlock-only" { HUNT_TURNS } else { 1 };
-            let noise = noise(&ground);
+            late += 1;
             let what = format!("{took:?} after {moment:?} of {words:?} under {policy}");
-            println!("{what}, and {noise:?} without a jail");
-            late += u32::from(GONE_MAX + noise * turns < took);
-            assert!(took <= 3 * GONE_MAX + noise * turns, "{what}, and {noise:?} without a jail");
+            println!("{what}, and {:?} without a jail", noise(&ground));
         }
+        assert!(took <= LATEST, "{took:?} after {moment:?} of {words:?} under {policy}");
         worst = worst.max(took);
     }
     println!(
         "{KILLS} kills, {caught} of them of more than one process; gone after {worst:?} at worst"
     );
-    assert!(late <= LATE_MAX, "{late} of {KILLS} were late");
+    assert!(late <= LATE_MAX, "{late} of {KILLS} took longer than {GONE_MAX:?}");
     assert!(KILLS as usize / 2 < caught, "only {caught} kills met anything");
     no_orphaned_cgroup();
     // Where there are no mounts, home is a directory of the host.
