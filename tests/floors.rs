@@ -31,8 +31,11 @@ const MAY_USE: Table<'static> = &[
     ("jail",   &["hint", "yaml", "disk", "config"]),
     ("attack", &["hint", "yaml", "disk", "config", "jail"]),
     ("world",  &["hint", "disk", "config", "case", "repos", "jail"]),
+    ("outputs", &["hint", "disk", "config", "case"]),
+    ("govern", &["hint", "disk", "config", "case"]),
+    ("tools",  &["hint", "disk", "config", "case", "jail", "outputs", "govern"]),
     ("cli",    &["hint", "yaml", "disk", "config", "case", "repos", "jail", "attack",
-                "world"]),
+                "world", "outputs", "govern", "tools"]),
     ("main",   &["cli", "jail", "attack", "changed"]),
 ];
 
