@@ -3,3 +3,17 @@
 //! ```text
 //! bytes ──redact──► Clean ──keep──► a file of the case ──preview──► text
 //! ```
+
+mod budget;
+mod keep;
+mod kind;
+mod preview;
+mod spool;
+mod visible;
+
+pub use budget::{Budget, tokens};
+pub use keep::{KeptFile, Outputs, OutputsError, Stream};
+pub use kind::{KIND_BYTES, Kind, kind};
+pub use preview::{About, preview};
+pub use spool::Spool;
+pub use visible::visible;
