@@ -7,11 +7,13 @@
 //! A tool asks the jail and puts the answer into words. It does not cut, redact,
 //! log or ask whether it may: that is the line's, around it.
 
+pub mod grep;
 mod place;
 
 use crate::hint::Hint;
 use crate::jail::{HandsError, JailError};
 
+pub use grep::{Grep, grep};
 pub use place::Place;
 
 /// What a tool has to say, before anybody redacted, kept or cut it.
