@@ -12,6 +12,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
+pub use super::lines::told::{Form, LinesAsked, Made, Short, Told, ToldLine, ToldLines};
 
 /// The most of a file, of entries or of lines that one answer brings.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -49,6 +50,13 @@ pub enum Request {
         bytes: Bytes,
         mode: WriteMode,
     },
+    /// Lines of a file, and with them what the file is.
+    Lines(LinesAsked),
+    /// Names like this one, which is not there.
+    Nearest {
+        path: Bytes,
+        base: Bytes,
+    },
 }
 
 /// Hands to host, one for each request.
@@ -60,6 +68,8 @@ pub enum Answer {
     Found(Found),
     Written(Facts),
     Refused(Refusal),
+    Lines(Told),
+    Nearest(Vec<Bytes>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +143,8 @@ pub struct Time {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub entries: Vec<Entry>,
+    /// How many come after these, as far as they were counted.
+    pub left: u64,
     /// Whether the directory has no entry after these.
     pub at_end: bool,
 }
