@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use casefile::jail::hands::wire::Answer;
+use casefile::jail::hands::wire::{Answer, Told};
 use casefile::jail::wire::decode_from_jail;
 use libfuzzer_sys::fuzz_target;
 
@@ -22,7 +22,10 @@ fuzz_target!(|bytes: &[u8]| {
             paths.sum::<usize>() + lines.map(|line| line.bytes.len()).sum::<usize>()
         }
         Answer::Refused(refusal) => refusal.to_string().len().saturating_sub(REFUSAL_BYTES_MAX),
-        Answer::Searching | Answer::Written(_) => 0,
+        Answer::Lines(Told::Lines(told)) => told.lines.iter().map(|line| line.bytes.len()).sum(),
+        Answer::Lines(Told::Binary { what, .. }) => what.len(),
+        Answer::Nearest(names) => names.iter().map(|name| name.len()).sum(),
+        Answer::Searching | Answer::Written(_) | Answer::Lines(Told::Working { .. }) => 0,
     };
     assert!(held <= bytes.len(), "{held} of {}", bytes.len());
 });

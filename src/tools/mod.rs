@@ -8,13 +8,18 @@
 //! log or ask whether it may: that is the line's, around it.
 
 pub mod grep;
+mod amount;
+mod missing;
+mod older;
 mod place;
+mod read_file;
 
 use crate::hint::Hint;
 use crate::jail::{HandsError, JailError};
 
 pub use grep::{Grep, grep};
 pub use place::Place;
+pub use read_file::{Part, ReadFile, read_file};
 
 /// What a tool has to say, before anybody redacted, kept or cut it.
 #[derive(Debug, Default)]

@@ -34,6 +34,8 @@ pub(super) struct Window {
     /// It holds the first names after this one.
     after: Option<Vec<u8>>,
     names: Vec<Vec<u8>>,
+    /// How many there were after that one in all.
+    count: u64,
     at_end: bool,
 }
 
@@ -71,8 +73,9 @@ pub(super) fn list(
         }
     }
     let at_end = window.at_end && next == window.names.len();
+    let left = window.count.saturating_sub(next as u64);
     *kept = Some(window);
-    Ok(Listing { entries, at_end })
+    Ok(Listing { entries, left, at_end })
 }
 
 impl Window {
@@ -89,7 +92,7 @@ impl Window {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         // The last of those that are kept comes out first.
         let mut names: BinaryHeap<Vec<u8>> = BinaryHeap::new();
-        let mut at_end = true;
+        let (mut at_end, mut all) = (true, 0);
         let mut listed = Dir::openat(dir.as_fd(), c".", flags, nix::sys::stat::Mode::empty())?;
         for (count, entry) in listed.iter().enumerate() {
             if count % NAMES_A_LOOK == 0 && deadline <= Instant::now() {
@@ -100,6 +103,7 @@ impl Window {
             if name == b"." || name == b".." || after.is_some_and(|after| name <= after) {
                 continue;
             }
+            all += 1;
             if names.len() < WINDOW_NAMES_MAX {
                 names.push(name.to_vec());
                 continue;
@@ -115,6 +119,7 @@ impl Window {
             dir: facts,
             after: after.map(<[u8]>::to_vec),
             names: names.into_sorted_vec(),
+            count: all,
             at_end,
         })
     }

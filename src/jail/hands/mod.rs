@@ -20,7 +20,9 @@
 //! [`Jail::hands`]: super::Jail::hands
 
 mod error;
+mod lines;
 mod list;
+mod nearest;
 mod path;
 mod read;
 pub mod search;
@@ -32,8 +34,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use self::wire::{
-    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, Facts, Listing, Request, WRITE_BYTES_MAX,
-    WriteMode,
+    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, Facts, LinesAsked, Listing, Request, Told,
+    WRITE_BYTES_MAX, WriteMode,
 };
 use super::error::JailError;
 use super::host::{News, Running, readable};
@@ -88,6 +90,25 @@ impl Hands {
         let request = Request::List { path: path.into(), after, max: max as u64 };
         self.ask(&request, |answer| match answer {
             Answer::Listing(listing) if listing.entries.len() <= max => Some(listing),
+            _ => None,
+        })
+    }
+
+    /// Tells some lines of a file, whatever its text is made of. What takes longer than
+    /// a moment is [`Told::Working`] until it was asked often enough.
+    pub fn lines(&mut self, asked: &LinesAsked) -> Result<Told, HandsError> {
+        self.ask(&Request::Lines(asked.clone()), |answer| match answer {
+            Answer::Lines(told) => Some(told),
+            _ => None,
+        })
+    }
+
+    /// Names that are there and look like `path`, which is not: the nearest first, of
+    /// those beside it and of those that are anywhere below `base`.
+    pub fn nearest(&mut self, path: &[u8], base: &[u8]) -> Result<Vec<Vec<u8>>, HandsError> {
+        let request = Request::Nearest { path: path.into(), base: base.into() };
+        self.ask(&request, |answer| match answer {
+            Answer::Nearest(names) => Some(names.into_iter().map(|name| name.0).collect()),
             _ => None,
         })
     }

@@ -5,7 +5,9 @@ use std::io;
 use nix::sys::stat::{Mode, umask};
 
 use super::error::Refusal;
+use super::lines::{Kept, lines};
 use super::list::{Window, list};
+use super::nearest::nearest;
 use super::read::read;
 use super::search::Search;
 use super::search::wire::Found;
@@ -31,6 +33,7 @@ pub(in crate::jail) fn serve(requests: &Channel) -> io::Result<()> {
 struct Serving {
     window: Option<Window>,
     search: Option<Search>,
+    texts: Kept,
 }
 
 impl Serving {
@@ -48,6 +51,8 @@ impl Serving {
                 let search = self.search.take().ok_or(Refusal::NoSearch)?;
                 Ok(Answer::Found(self.search_on(search)))
             }
+            Request::Lines(asked) => lines(&asked, &mut self.texts).map(Answer::Lines),
+            Request::Nearest { path, base } => nearest(&path, &base).map(Answer::Nearest),
             Request::Write { path, bytes, mode } => write(&path, &bytes, mode).map(Answer::Written),
         }
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
 use super::search::wire::{Found, Query};
+pub use super::lines::told::{Form, LinesAsked, Made, Short, Told, ToldLine, ToldLines};
 
 /// The most of a file, of entries or of lines that one answer brings.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -43,6 +44,13 @@ pub enum Request {
         bytes: Bytes,
         mode: WriteMode,
     },
+    /// Lines of a file, and with them what the file is.
+    Lines(LinesAsked),
+    /// Names like this one, which is not there.
+    Nearest {
+        path: Bytes,
+        base: Bytes,
+    },
 }
 
 /// Hands to host, one for each request.
@@ -53,6 +61,8 @@ pub enum Answer {
     Found(Found),
     Written(Facts),
     Refused(Refusal),
+    Lines(Told),
+    Nearest(Vec<Bytes>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +136,8 @@ pub struct Time {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub entries: Vec<Entry>,
+    /// How many come after these, as far as they were counted.
+    pub left: u64,
     /// Whether the directory has no entry after these.
     pub at_end: bool,
 }
