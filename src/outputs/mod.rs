@@ -3,3 +3,5 @@
 //! ```text
 //! bytes ──redact──► Clean ──keep──► a file of the case ──preview──► text
 //! ```
+
+pub mod redact;
