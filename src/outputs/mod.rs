@@ -8,6 +8,7 @@ mod budget;
 mod keep;
 mod kind;
 mod preview;
+pub mod redact;
 mod spool;
 mod visible;
 

@@ -1,0 +1,180 @@
+//! Finds the few places that deserve a closer look, in one pass over everything.
+//!
+//! Each thing that is looked for has an anchor: four bytes that it begins with, in
+//! any case. A bit for the hash of each anchor says whether to look closer; so the
+//! pass costs the same for ten anchors and for a thousand, and no input is slow.
+//! Teddy, the vectorised search of many literals, was weighed: it is faster for
+//! eight anchors and much slower for the hundred that there are.
+
+/// The length of an anchor.
+pub(super) const GRAM_BYTES: usize = 4;
+
+const BITS: usize = 1 << 16;
+const WORDS: usize = BITS / 64;
+
+/// Anchors, and whose they are.
+pub(super) struct Sieve {
+    bits: Box<[u64; WORDS]>,
+    /// Hashes of anchors, and of their first bytes alone, for the end of a piece.
+    begun: [Box<[u64; WORDS]>; GRAM_BYTES - 1],
+    /// For each hash a list, the first of which is empty.
+    heads: Vec<u32>,
+    lists: Vec<Vec<u16>>,
+}
+
+impl Sieve {
+    pub(super) fn new() -> Self {
+        let empty = || Box::new([0; WORDS]);
+        Self {
+            bits: empty(),
+            begun: [empty(), empty(), empty()],
+            heads: vec![0; BITS],
+            lists: vec![Vec::new()],
+        }
+    }
+
+    /// `owner` wants to be told of places that begin with this. A `?` is any byte if
+    /// `wild`.
+    pub(super) fn add(&mut self, anchor: &[u8], wild: bool, owner: u16) {
+        let mut grams = vec![Vec::new()];
+        for byte in anchor.iter().take(GRAM_BYTES) {
+            let bytes = if wild && *byte == b'?' { 0..=255 } else { *byte..=*byte };
+            grams = grams
+                .iter()
+                .flat_map(|gram| bytes.clone().map(|byte| [gram.as_slice(), &[byte]].concat()))
+                .collect();
+        }
+        for gram in grams {
+            let Ok(whole) = <[u8; GRAM_BYTES]>::try_from(gram.as_slice()) else { continue };
+            self.add_gram(whole, owner);
+        }
+    }
+
+    fn add_gram(&mut self, gram: [u8; GRAM_BYTES], owner: u16) {
+        let hashed = hash(gram);
+        set(&mut self.bits, hashed);
+        for (begun, length) in self.begun.iter_mut().zip(1..) {
+            set(begun, hash(cut(&gram[..length])));
+        }
+        let Some(head) = self.heads.get_mut(hashed) else { return };
+        if *head == 0 {
+            let Ok(next) = u32::try_from(self.lists.len()) else { return };
+            *head = next;
+            self.lists.push(Vec::new());
+        }
+        if let Some(list) = self.lists.get_mut(*head as usize)
+            && !list.contains(&owner)
+        {
+            list.push(owner);
+        }
+    }
+
+    /// Each place from here on that an anchor may begin at, in order.
+    pub(super) fn each(&self, bytes: &[u8], mut found: impl FnMut(usize)) {
+        const STEP: usize = 16;
+        let places = bytes.len().saturating_sub(GRAM_BYTES - 1);
+        let mut at = 0;
+        while at + STEP <= places {
+            let Some(block) = bytes.get(at..at + STEP + GRAM_BYTES - 1) else { break };
+            let mut any = 0;
+            for gram in block.windows(GRAM_BYTES) {
+                any |= self.probe(gram);
+            }
+            if any & 1 != 0 {
+                for (place, gram) in block.windows(GRAM_BYTES).enumerate() {
+                    if self.probe(gram) & 1 != 0 {
+                        found(at + place);
+                    }
+                }
+            }
+            at += STEP;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        for (place, gram) in rest.windows(GRAM_BYTES).enumerate() {
+            if self.probe(gram) & 1 != 0 {
+                found(at + place);
+            }
+        }
+    }
+
+    /// Who wants to be told of a place that begins with these bytes.
+    pub(super) fn owners(&self, bytes: &[u8]) -> &[u16] {
+        let gram = bytes.first_chunk::<GRAM_BYTES>();
+        let head = gram.and_then(|gram| self.heads.get(hash(*gram)));
+        head.and_then(|head| self.lists.get(*head as usize)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many of the last bytes can be the beginning of an anchor.
+    pub(super) fn begun(&self, bytes: &[u8]) -> usize {
+        (1..GRAM_BYTES)
+            .rev()
+            .filter(|length| *length <= bytes.len())
+            .find(|length| {
+                let tail = bytes.get(bytes.len() - length..).unwrap_or_default();
+                let hashed = hash(cut(tail));
+                self.begun.get(length - 1).is_some_and(|begun| is_set(begun, hashed))
+            })
+            .unwrap_or(0)
+    }
+
+    /// The lowest bit says it.
+    #[inline(always)]
+    fn probe(&self, gram: &[u8]) -> u64 {
+        let Some(gram) = gram.first_chunk::<GRAM_BYTES>() else { return 0 };
+        let hashed = hash(*gram);
+        self.bits[hashed / 64] >> (hashed % 64)
+    }
+}
+
+/// Letters count in any case. A few other characters fall together as well, which a
+/// closer look tells apart.
+#[inline(always)]
+fn hash(gram: [u8; GRAM_BYTES]) -> usize {
+    let folded = u32::from_le_bytes(gram) | 0x2020_2020;
+    (folded.wrapping_mul(0x9e37_79b1) >> 16) as usize
+}
+
+/// A beginning, filled up with what no letter is folded to.
+fn cut(begun: &[u8]) -> [u8; GRAM_BYTES] {
+    let mut gram = [0; GRAM_BYTES];
+    for (to, from) in gram.iter_mut().zip(begun) {
+        *to = *from;
+    }
+    gram
+}
+
+fn set(bits: &mut [u64; WORDS], hashed: usize) {
+    if let Some(word) = bits.get_mut(hashed / 64) {
+        *word |= 1 << (hashed % 64);
+    }
+}
+
+fn is_set(bits: &[u64; WORDS], hashed: usize) -> bool {
+    bits.get(hashed / 64).is_some_and(|word| word >> (hashed % 64) & 1 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sieve;
+
+    #[test]
+    fn every_anchor_is_found_in_any_case_and_at_any_place() {
+        let mut sieve = Sieve::new();
+        sieve.add(b"token", true, 1);
+        sieve.add(b"pwd?", true, 2);
+        sieve.add(b"a?bc", false, 3);
+        for (text, owner) in [("token", 1), ("ToKeN", 1), ("pwd=", 2), ("PWD\n", 2), ("a?bc", 3)] {
+            for before in 0..70 {
+                let bytes = ["\n".repeat(before), text.into(), "\n".repeat(40)].concat();
+                let mut places = Vec::new();
+                sieve.each(bytes.as_bytes(), |place| places.push(place));
+                assert!(places.contains(&before), "{text} after {before}: {places:?}");
+                assert!(sieve.owners(text.as_bytes()).contains(&owner), "{text}");
+                let begun = format!("..{}", &text[..3]);
+                assert_eq!(sieve.begun(begun.as_bytes()), 3, "{text}");
+            }
+        }
+        assert!(sieve.owners(b"plain").is_empty());
+        assert_eq!(sieve.begun(b"done.\n"), 0);
+    }
+}
