@@ -123,6 +123,14 @@ fn rows(settings: &Settings) -> Vec<(String, Value, Source)> {
         json!(environment.map(|environment| &environment.value)),
         environment.map_or(Source::Default, |environment| environment.source.clone()),
     ));
+    let secrets = settings.secrets();
+    for name in &secrets.variables {
+        rows.push(("secrets.variables".into(), json!(name.value), name.source.clone()));
+    }
+    for path in &secrets.files {
+        let value = json!(path.value.to_string_lossy());
+        rows.push(("secrets.files".into(), value, path.source.clone()));
+    }
     for row in &TABLE {
         let value = settings.limits().get(row.limit);
         let source = settings.limit_source(row.limit).clone();

@@ -10,6 +10,7 @@ use super::progress::Line;
 use super::report::{Failure, note, warn};
 use super::surroundings::Surroundings;
 use crate::case::{self, CaseId, Held, Manifest, Repo};
+use crate::config::Settings;
 use crate::hint::Hint;
 use crate::jail::plan::Layered;
 use crate::jail::policy::Policy;
@@ -22,13 +23,14 @@ use crate::world::{Ground, World, WorldError, place};
 pub(super) struct Entered {
     held: Held,
     pub(super) manifest: Manifest,
-    repos_at: PathBuf,
+    pub(super) repos_at: PathBuf,
     /// Where one begins.
     pub(super) start: PathBuf,
     indexes: Vec<PathBuf>,
-    layered: Vec<Layered>,
-    policy: Policy,
-    prepared: Prepared,
+    pub(super) layered: Vec<Layered>,
+    pub(super) policy: Policy,
+    pub(super) prepared: Prepared,
+    pub(super) settings: Settings,
 }
 
 /// The machine went down while the case was in use.
@@ -86,7 +88,12 @@ impl Entered {
         shown.extend(of_case);
         let shows = Shows { shown, layered: layered.clone(), program_at };
         let prepared = Prepared::new(&policy, &settings, shows, around)?;
-        Ok(Self { held, manifest, repos_at, start, indexes, layered, policy, prepared })
+        Ok(Self { held, manifest, repos_at, start, indexes, layered, policy, prepared, settings })
+    }
+
+    /// Where the case is on the host.
+    pub(super) fn dir(&self) -> PathBuf {
+        self.held.dir()
     }
 
     /// Where one of its repositories is.

@@ -10,21 +10,26 @@ mod config;
 mod diff;
 mod doctor;
 mod entered;
+mod exec;
 mod fork;
 mod gc;
+mod grep;
 mod inside;
+mod journal;
 mod list;
 mod open;
 mod plain;
 mod policy;
 mod prepared;
 mod progress;
+mod read;
 mod rename;
 mod repo;
 mod report;
 mod rm;
 mod run;
 mod scratch;
+mod session;
 mod shell;
 mod show;
 mod surroundings;
@@ -61,6 +66,12 @@ Cases
   show          Show one case
   rename        Give a case another title; its id stays
   rm            Remove cases for good
+
+Tools, as an agent has them
+  read          Print lines of files of a case, or what is in a directory
+  grep          Look for lines in the files of a case
+  exec          Run a command line in a case, and show what an agent would see
+  journal       See what was done in a case, check it, or take it along
 
 Code
   repo          Add, list, fetch and remove the repositories that cases are made of
@@ -99,6 +110,10 @@ enum Command {
     Fork(fork::Fork),
     Close(close::Close),
     Gc(gc::Gc),
+    Read(read::Read),
+    Grep(grep::Grep),
+    Exec(exec::Exec),
+    Journal(journal::Journal),
     List(list::List),
     Show(show::Show),
     Rename(rename::Rename),
@@ -142,6 +157,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Fork(command) => fork::run(command, &around()?),
         Command::Close(command) => close::run(command, &around()?),
         Command::Gc(command) => gc::run(command, &around()?),
+        Command::Read(command) => read::run(command, &around()?),
+        Command::Grep(command) => grep::run(command, &around()?),
+        Command::Exec(command) => exec::run(command, &around()?),
+        Command::Journal(command) => journal::run(command, &around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),
         Command::Rename(command) => rename::run(command, &around()?),

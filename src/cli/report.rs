@@ -123,6 +123,11 @@ struct Unprinted(#[source] std::io::Error);
 
 impl Hint for Unprinted {}
 
+/// Prints a failure that has its words already, of which nothing acts on a terminal.
+pub(crate) fn print_error(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
+}
+
 fn line(out: &mut impl Write, colour: AnsiColor, label: &str, text: &str) -> std::io::Result<()> {
     let style = Style::new().bold().fg_color(Some(colour.into()));
     writeln!(out, "{style}{label}:{style:#} {}", plain(text))

@@ -30,6 +30,10 @@ pub enum Limit {
     Scratch,
     /// What a command prints in all.
     Output,
+    /// The kept outputs of a case together.
+    Outputs,
+    /// What is shown of one result.
+    Shown,
 }
 
 /// One row of [`TABLE`].
@@ -46,7 +50,7 @@ pub struct Bounds {
 }
 
 #[rustfmt::skip]
-pub const TABLE: [Bounds; 10] = [
+pub const TABLE: [Bounds; 12] = [
     row(Limit::Memory,    "memory_mib",   2_048, 16,   1_048_576, "memory of everything in the jail"),
     row(Limit::Processes, "processes",      256,  8,      32_768, "processes and threads in the jail"),
     row(Limit::Cpu,       "cpu_s",          600,  1,   2_592_000, "processor time of a command and all it starts"),
@@ -57,6 +61,8 @@ pub const TABLE: [Bounds; 10] = [
     row(Limit::Disk,      "disk_mib",     4_096,  1, 134_217_728, "what the jail adds to the disk"),
     row(Limit::Scratch,   "scratch_mib",    512,  1,   1_048_576, "each of /tmp, /dev/shm and the home"),
     row(Limit::Output,    "output_mib",      64,  1,   1_048_576, "what a command prints"),
+    row(Limit::Outputs,   "outputs_mib",  4_096,  1, 134_217_728, "kept outputs of a case together"),
+    row(Limit::Shown,     "shown_chars",  8_000, 1_000,   20_000, "characters of one result that are shown"),
 ];
 
 const fn row(

@@ -21,6 +21,6 @@ mod trust;
 pub use find::{FILE_NAME, POLICY_DIR_NAME, find};
 pub use given::Given;
 pub use name::{BadName, PolicyName};
-pub use settings::{Setting, Settings, Source};
+pub use settings::{Secrets, Setting, Settings, Source};
 pub use template::template;
 pub use trust::{Said, Trust, Untrusted};

@@ -13,4 +13,13 @@ pub(super) struct Raw {
     pub(super) deploys: Option<Placed<String>>,
     pub(super) environment: Option<Placed<String>>,
     pub(super) limits: Option<Pairs<Placed<u64>>>,
+    pub(super) secrets: Option<RawSecrets>,
+}
+
+/// Where values are that must never be shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of where secrets are")]
+pub(super) struct RawSecrets {
+    pub(super) variables: Option<Vec<Placed<String>>>,
+    pub(super) files: Option<Vec<Placed<String>>>,
 }

@@ -18,8 +18,17 @@ pub struct Settings {
     policy: Setting<PolicyName>,
     deploys: Option<Setting<PathBuf>>,
     environment: Option<Setting<String>>,
+    secrets: Secrets,
     limits: Limits,
     limit_sources: [Source; TABLE.len()],
+}
+
+/// Where values are that must never be shown: each variable by its name, and files that
+/// hold one a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets {
+    pub variables: Vec<Setting<String>>,
+    pub files: Vec<Setting<PathBuf>>,
 }
 
 /// A value and where it came from.
@@ -78,6 +87,7 @@ impl Settings {
             policy: Setting { value: PolicyName::default(), source: Source::Default },
             deploys: None,
             environment: None,
+            secrets: Secrets::default(),
             limits: Limits::default(),
             limit_sources: [const { Source::Default }; TABLE.len()],
         };
@@ -126,6 +136,10 @@ impl Settings {
         self.environment.as_ref()
     }
 
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -157,6 +171,19 @@ impl Settings {
                 return Err(Located::at(file, environment.at, why));
             }
             self.environment = Some(Setting { value, source: source(environment.at) });
+        }
+        let secrets = raw.secrets.unwrap_or_default();
+        for name in secrets.variables.unwrap_or_default() {
+            if name.value.is_empty() || name.value.contains(['=', '\0']) {
+                let why = "`secrets.variables` holds names of variables";
+                return Err(Located::at(file, name.at, why));
+            }
+            let source = source(name.at);
+            self.secrets.variables.push(Setting { value: name.value, source });
+        }
+        for path in secrets.files.unwrap_or_default() {
+            let value = path_of("secrets.files", "file", &path, file, beside, given)?;
+            self.secrets.files.push(Setting { value, source: source(path.at) });
         }
         for (key, value) in raw.limits.unwrap_or_default().0 {
             let limit = limit_of(&key, file)?;

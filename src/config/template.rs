@@ -16,7 +16,7 @@ pub fn template() -> String {
     let _ = write!(text, "policy: {}\n\n{DEPLOYS}\n{LIMITS}limits:\n", PolicyName::DEFAULT);
     for row in &TABLE {
         let value = format!("{}: {}", row.key, row.default);
-        let _ = writeln!(text, "  {value:<21} # {}, {} to {}", row.what, row.min, row.max);
+        let _ = writeln!(text, "  {value:<22} # {}, {} to {}", row.what, row.min, row.max);
     }
     text
 }
@@ -42,6 +42,13 @@ const DEPLOYS: &str = "\
 
 # Where deploys count, if nobody says otherwise. There is no default.
 # environment: production
+
+# Values that are never shown or kept, beside what looks like a secret by itself:
+# variables of whoever runs casefile, and files that hold one value a line.
+# Variables whose names end in TOKEN, SECRET, PASSWORD or KEY always count.
+# secrets:
+#   variables: [DB_URL]
+#   files: [~/.config/checkout/token]
 ";
 
 const LIMITS: &str = "\

@@ -194,7 +194,8 @@ impl Means {
             Limit::OpenFiles | Limit::File => "rlimit",
             Limit::Disk => "a watch on the disk",
             Limit::Scratch => "the size of the filesystem",
-            Limit::Output => "a count of the bytes",
+            Limit::Output | Limit::Outputs => "a count of the bytes",
+            Limit::Shown => "a count of the characters",
         }
     }
 }

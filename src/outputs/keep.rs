@@ -23,6 +23,7 @@ use tempfile::NamedTempFile;
 
 use super::kind::{Kind, kind};
 use super::spool::Spool;
+use super::{About, Budget, preview};
 use crate::case::inside;
 use crate::disk::{self, DiskError};
 use crate::hint::Hint;
@@ -251,6 +252,13 @@ impl KeptFile {
     /// Its bytes, for a preview.
     pub fn open(&self) -> Result<File, OutputsError> {
         Ok(disk::open(&self.host)?)
+    }
+
+    /// What is shown of it.
+    pub fn preview(&self, budget: Budget) -> Result<String, OutputsError> {
+        let about = About { path: &self.path, facts: "", sha256: &self.sha256, lines: self.lines };
+        let text = preview(&mut self.open()?, self.bytes, self.kind, &about, budget);
+        Ok(text.map_err(DiskError::io("read", &self.host))?)
     }
 }
 

@@ -71,7 +71,6 @@ impl Spool {
     }
 
     /// Takes what comes next. After an error it takes nothing more.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called with what a redactor gives"))]
     pub(super) fn push(&mut self, clean: &[u8]) -> Result<(), OutputsError> {
         let bytes = self.bytes.saturating_add(clean.len() as u64);
         if self.torn.is_none() && self.bytes_max < bytes {

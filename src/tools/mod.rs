@@ -7,19 +7,37 @@
 //! A tool asks the jail and puts the answer into words. It does not cut, redact,
 //! log or ask whether it may: that is the line's, around it.
 
-pub mod grep;
 mod amount;
+mod background;
+mod call;
+mod ended;
+pub mod grep;
+mod judge;
+mod line;
 mod missing;
 mod older;
 mod place;
-mod read_file;
+mod process;
+pub mod read_file;
+mod repeats;
+mod session;
+mod shell;
+mod stop;
 
+use crate::govern::JournalError;
 use crate::hint::Hint;
 use crate::jail::{HandsError, JailError};
+use crate::outputs::OutputsError;
 
+pub use background::{Background, Wanted};
+pub use call::Call;
 pub use grep::{Grep, grep};
+pub use line::Reply;
 pub use place::Place;
 pub use read_file::{Part, ReadFile, read_file};
+pub use session::{Ground, Opened, Session, Unopened};
+pub use shell::{Shell, Start, TIMEOUT_S};
+pub use stop::Stop;
 
 /// What a tool has to say, before anybody redacted, kept or cut it.
 #[derive(Debug, Default)]
@@ -48,10 +66,21 @@ pub enum ToolError {
     /// An argument makes no sense.
     #[error("`{argument}`: {why}")]
     Argument { argument: &'static str, why: String, way_out: String },
+    /// A rule of the policy is against it.
+    #[error("the policy `{policy}` refuses this: {why}")]
+    Refused { policy: String, why: String },
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
+    #[error("the streams of the command broke")]
+    Streams(#[source] std::io::Error),
     #[error(transparent)]
     Hands(#[from] HandsError),
     #[error(transparent)]
     Jail(#[from] JailError),
+    #[error(transparent)]
+    Outputs(#[from] OutputsError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 impl Hint for ToolError {
@@ -63,7 +92,12 @@ impl Hint for ToolError {
             }
             Self::Path { error, .. } | Self::Hands(error) => error.hint(),
             Self::Argument { way_out, .. } => Some(way_out.clone()),
+            Self::Refused { .. } => Some("Do it in another way, or leave it to a person.".into()),
+            Self::Unopened(error) => error.hint(),
+            Self::Streams(_) => Some("Run it again.".into()),
             Self::Jail(error) => error.hint(),
+            Self::Outputs(error) => error.hint(),
+            Self::Journal(error) => error.hint(),
         }
     }
 }

@@ -19,7 +19,8 @@
 use std::path::{Path, PathBuf};
 
 use super::access::Access;
-use super::{Laying, WorldError, find_or_make, mirror, place, wires};
+use super::made::{find_or_make, mirror, wires};
+use super::{Laying, WorldError, place};
 use crate::case::{Begun, Held, Manifest, Repo};
 use crate::disk::{self, DiskError, trash};
 use crate::jail::policy::{Giver, Mode, Mount, Shown, Strength};

@@ -18,6 +18,8 @@ mod access;
 mod collect;
 mod copied;
 mod error;
+mod made;
+mod place;
 mod power;
 
 use std::path::{Path, PathBuf};
@@ -26,13 +28,15 @@ use crate::case::{Held, Manifest, Repo, inside};
 use crate::disk::{self, Holder};
 use crate::jail::plan::Layered;
 use crate::jail::policy::{Giver, Mode, Mount, Shown, Strength};
-use crate::repos::snapshot::{self, How, Snapshot};
-use crate::repos::wiring::{self, Wires};
-use crate::repos::{Git, Mirror, Progress, RepoError, Shared, Until};
+use crate::repos::snapshot::How;
+use crate::repos::{Git, Progress, Shared};
+use made::{find_or_make, mirror, pin, wired};
 
 pub use collect::{Collected, collect, leftovers};
 pub use copied::{Copying, copying, is_copied};
 pub use error::WorldError;
+pub use made::prepare;
+pub use place::place;
 pub use power::PowerCut;
 
 /// What worlds are made of, and with.
@@ -147,151 +151,6 @@ impl World {
     }
 }
 
-/// Makes all that the worlds of a case will need, and pins it in its manifest. Says
-/// what is worth a word.
-pub fn prepare(
-    ground: &Ground<'_>,
-    manifest: &mut Manifest,
-    strength: Strength,
-) -> Result<Vec<String>, WorldError> {
-    let (mut said, mut wirings) = (Vec::new(), Vec::new());
-    let mut repos = manifest.repos.clone();
-    for repo in &repos {
-        let snapshot = find_or_make(ground, repo)?;
-        let notes = snapshot.notes.iter();
-        said.extend(notes.map(|note| format!("`{}`: {note}", repo.name)));
-        // A copy has its own `.git`.
-        if strength == Strength::Namespaces {
-            wirings.push(wired(ground, manifest, repo, &snapshot)?);
-        }
-    }
-    pin(&mut repos, &wirings);
-    manifest.repos = repos;
-    Ok(said)
-}
-
-/// Writes down which wirings are in use, or they would be collected. Says whether
-/// they are others than before.
-fn pin(repos: &mut [Repo], wirings: &[PathBuf]) -> bool {
-    let mut changed = false;
-    for (repo, wiring) in repos.iter_mut().zip(wirings) {
-        let key = wiring.file_name().map(|key| key.to_string_lossy().into_owned());
-        changed |= repo.wiring != key;
-        repo.wiring = key;
-    }
-    changed
-}
-
-/// The snapshot of a repository, found or made.
-fn find_or_make(ground: &Ground<'_>, repo: &Repo) -> Result<Snapshot, WorldError> {
-    let Ground { store, git, holder, progress, .. } = ground;
-    if let Some(snapshot) = snapshot::find(&store.store, repo.mirror(), &repo.tree)? {
-        return Ok(snapshot);
-    }
-    let mirror = mirror(ground, repo)?;
-    match mirror.complete(store, &repo.commit, git, holder, *progress) {
-        // The snapshot names what is missing of it, or says that too much is.
-        Err(RepoError::Missing { .. }) => progress.note("not all that is missing can be had"),
-        completed => completed?,
-    }
-    Ok(snapshot::make(store, &mirror.name, &mirror.path, &repo.commit, holder, *progress)?)
-}
-
-/// The layer with the `.git` of a repository, found or made.
-fn wired(
-    ground: &Ground<'_>,
-    manifest: &Manifest,
-    repo: &Repo,
-    snapshot: &Snapshot,
-) -> Result<PathBuf, WorldError> {
-    let Ground { store, holder, progress, .. } = ground;
-    let repos_at = Path::new(inside::REPOS);
-    let (name, worktree) = (repo.mirror(), place(repos_at, &manifest.repos, repo));
-    let pinned = repo.wiring.as_ref();
-    let found = pinned.and_then(|key| wiring::find(&store.store, name, key, snapshot, &worktree));
-    if let Some(found) = found {
-        return Ok(found);
-    }
-    let mirror = mirror(ground, repo)?;
-    let count = mirror.objects()?.len();
-    // The refs as a case sees them take a while to tell, and are often the same.
-    let question = format!(
-        "{} {:?} {:?} {} {} {count} {}",
-        mirror.refs_digest()?,
-        manifest.history,
-        manifest.incident.as_ref().map(|incident| incident.at),
-        repo.commit,
-        worktree.display(),
-        repo.from
-    );
-    let known = wiring::recall(&store.store, name, &question);
-    let found = known.and_then(|key| wiring::find(&store.store, name, &key, snapshot, &worktree));
-    if let Some(found) = found {
-        return Ok(found);
-    }
-    let objects = (0..count).map(|nth| inside::objects(&repo.name, nth)).collect();
-    let changed = Some(inside::CHANGED.into());
-    let wires = wires(ground, manifest, repo, worktree, objects, changed)?;
-    let made = wiring::make(store, name, snapshot, &wires, holder, *progress)?;
-    if let Some(key) = made.file_name().and_then(|key| key.to_str()) {
-        wiring::remember(&store.store, name, &question, key);
-    }
-    Ok(made)
-}
-
-/// What the `.git` of a repository says, where its tree and objects are at these places.
-fn wires(
-    ground: &Ground<'_>,
-    manifest: &Manifest,
-    repo: &Repo,
-    worktree: PathBuf,
-    objects: Vec<PathBuf>,
-    changed: Option<PathBuf>,
-) -> Result<Wires, WorldError> {
-    let mirror = mirror(ground, repo)?;
-    let until = Until {
-        at: manifest.incident.as_ref().map(|incident| incident.at),
-        commit: repo.commit.clone(),
-        now: ground.now,
-    };
-    let seen = mirror.refs(manifest.history, &until)?;
-    Ok(Wires {
-        head: repo.commit.clone(),
-        refs: seen.into_iter().map(|seen| (seen.name, seen.id, seen.peeled)).collect(),
-        objects,
-        worktree,
-        changed,
-        shallow: mirror.shallow_at()?,
-        origin: Some(repo.from.clone()),
-    })
-}
-
-/// Where a repository is in a world that has them at `repos_at`: by its name, or in the
-/// one it is a part of.
-pub fn place(repos_at: &Path, repos: &[Repo], repo: &Repo) -> PathBuf {
-    let mut parts = Vec::new();
-    let mut here = repo;
-    // As deep as there are repositories: a manifest could send one round in circles.
-    for _ in repos {
-        let Some(within) = &here.within else { break };
-        parts.push(within.path.as_path());
-        match repos.iter().find(|other| other.name == within.repo) {
-            Some(outer) => here = outer,
-            None => break,
-        }
-    }
-    parts.iter().rev().fold(repos_at.join(here.name.as_str()), |place, part| place.join(part))
-}
-
-fn mirror(ground: &Ground<'_>, repo: &Repo) -> Result<Mirror, WorldError> {
-    Mirror::open(&ground.store.store, repo.mirror()).map_err(|error| match error {
-        RepoError::NoSuch { .. } => {
-            WorldError::NoMirror { name: repo.mirror().clone(), from: repo.from.clone() }
-        }
-        error => error.into(),
-    })
-}
-
 struct Laying<'a> {
     ground: &'a Ground<'a>,
     case: PathBuf,
@@ -382,54 +241,5 @@ impl Laying<'_> {
     fn show_as(&mut self, mode: Mode, from: PathBuf, to: PathBuf) {
         let mount = Mount { from, to, mode };
         self.shown.push(Shown { mount, by: Giver::Case, optional: false });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::place;
-    use crate::case::{CasePath, CommitId, Repo, RepoName, Rule, TreeId, Within};
-
-    fn repo(name: &str, within: Option<(&str, &str)>) -> Repo {
-        let id = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
-        Repo {
-            name: RepoName::parse(name).unwrap(),
-            from: String::new(),
-            commit: CommitId::parse(id).unwrap(),
-            tree: TreeId::parse(id).unwrap(),
-            rule: Rule::Commit,
-            before: None,
-            after: None,
-            mirror: None,
-            within: within.map(|(repo, path)| Within {
-                repo: RepoName::parse(repo).unwrap(),
-                path: CasePath::new(path).unwrap(),
-            }),
-            wiring: None,
-        }
-    }
-
-    #[test]
-    fn a_submodule_lies_in_the_one_it_is_a_part_of() {
-        let repos = [
-            repo("app", None),
-            repo("lib", Some(("app", "vendor/lib"))),
-            repo("deep", Some(("lib", "third party"))),
-            repo("round", Some(("round", "x"))),
-        ];
-        let top = Path::new("/case/repos");
-        #[rustfmt::skip]
-        let table = [
-            (0, "/case/repos/app"),
-            (1, "/case/repos/app/vendor/lib"),
-            (2, "/case/repos/app/vendor/lib/third party"),
-        ];
-        for (at, want) in table {
-            assert_eq!(place(top, &repos, &repos[at]).to_str(), Some(want));
-        }
-        // It ends, wherever that is.
-        assert!(place(top, &repos, &repos[3]).starts_with("/case/repos/round"));
     }
 }

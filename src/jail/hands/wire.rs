@@ -12,8 +12,8 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
-use super::search::wire::{Found, Query};
 pub use super::lines::told::{Form, LinesAsked, Made, Short, Told, ToldLine, ToldLines};
+use super::search::wire::{Found, Query};
 
 /// The most of a file, of entries or of lines that one answer brings.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;

@@ -172,7 +172,8 @@ impl Stream {
                 Some(rest) => rest.find(&window, at),
                 None => kind.shape.find(&window, at, kind.anchors, covered.since(self.base)),
             };
-            let found = found.filter(|found| !beside_mark(&window, found, candidate.rest.is_some()));
+            let found =
+                found.filter(|found| !beside_mark(&window, found, candidate.rest.is_some()));
             if window.was_short() {
                 // Twice as much each time, so that single bytes are not looked at for ever.
                 candidate.again = (end + (end - candidate.at)).clamp(end + 1, candidate.at + REACH);
@@ -253,9 +254,10 @@ fn beside_mark(window: &Window<'_>, found: &Found, rest: bool) -> bool {
     let within = window.seen(found.start, found.end);
     !rest && mark::ends_before(window, found.start)
         || mark::ends(window, found.end).is_some()
-        || within.iter().zip(found.start..).any(|(byte, at)| {
-            *byte == b'[' && mark::ends(window, at).is_some()
-        })
+        || within
+            .iter()
+            .zip(found.start..)
+            .any(|(byte, at)| *byte == b'[' && mark::ends(window, at).is_some())
 }
 
 fn sighted(spans: &mut VecDeque<Span>, sighting: &Sighting) {

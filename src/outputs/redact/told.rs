@@ -95,7 +95,8 @@ fn names_a_user(value: &[u8]) -> bool {
     let bytes: Vec<u8> = sextets
         .chunks(4)
         .flat_map(|group| {
-            let bits = group.iter().zip([18, 12, 6, 0]).map(|(sextet, by)| sextet << by).sum::<u32>();
+            let bits =
+                group.iter().zip([18, 12, 6, 0]).map(|(sextet, by)| sextet << by).sum::<u32>();
             let [_, bytes @ ..] = bits.to_be_bytes();
             bytes.into_iter().take(group.len().saturating_sub(1)).collect::<Vec<u8>>()
         })
