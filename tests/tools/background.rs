@@ -28,7 +28,7 @@ fn one_is_read_as_it_goes_and_kept_whole() {
             format!("echo one; echo '{SECRET}'; until [ -e go ]; do sleep 0.01; done; echo two");
         let handle = start(session, &command);
         let mut seen = String::new();
-        while !seen.contains("redacted") {
+        while !seen.contains("\n[redacted: phrase #") {
             let told = look(session, &handle, Wanted::Read);
             assert!(told.contains(" runs\n"), "{told}");
             seen.push_str(&told);

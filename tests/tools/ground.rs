@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use casefile::config::PolicyName;
 use casefile::config::limits::{Limit, Limits};
@@ -14,6 +14,7 @@ use casefile::jail::policy::{Giver, Library, Mode, Mount, Network, Policy, Shown
 use casefile::outputs::{Budget, Known, Secrets};
 use casefile::tools::{Call, Opened, Reply, Session, Shell, Start, Stop, Unopened};
 use jiff::Timestamp;
+use nix::unistd::Pid;
 
 use crate::common::binary;
 
@@ -30,6 +31,8 @@ pub struct Ground {
     limits: Limits,
     plan: Plan,
     pub opened: AtomicUsize,
+    /// The process from which the jail was forked.
+    pub zygote: Mutex<Option<Pid>>,
 }
 
 impl Ground {
@@ -68,13 +71,16 @@ impl Ground {
             scratch: None,
         };
         let plan = Plan::new(&wanted).unwrap();
-        Self { dir, policy, limits, plan, opened: AtomicUsize::new(0) }
+        Self { dir, policy, limits, plan, opened: AtomicUsize::new(0), zygote: Mutex::default() }
     }
 
     pub fn open(&self) -> Result<Opened, Unopened> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let program = std::env::var_os(PROGRAM).map_or_else(|| binary().into(), PathBuf::from);
         let zygote = Zygote::start_as(&program).unwrap();
+        let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+        let newest = children.split_whitespace().last().unwrap().parse().unwrap();
+        *self.zygote.lock().unwrap() = Some(Pid::from_raw(newest));
         let jail = zygote.open(&self.plan).unwrap();
         Ok(Opened { jail, zygote })
     }

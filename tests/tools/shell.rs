@@ -1,5 +1,6 @@
 //! `shell`: what it shows of a command, and how a command ends.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use casefile::tools::{Call, Shell, Stop};
@@ -94,7 +95,8 @@ fn what_runs_out_of_time_shows_what_it_had_to_say() {
 fn a_call_that_nobody_wants_any_more_is_over_at_once() {
     let ground = Ground::new();
     in_session(&ground, |session| {
-        for _ in 0..5 {
+        let mut times = Vec::new();
+        for _ in 0..9 {
             let stop = Stop::new().unwrap();
             let (ended, asked) = std::thread::scope(|scope| {
                 let asking = scope.spawn(|| {
@@ -109,12 +111,15 @@ fn a_call_that_nobody_wants_any_more_is_over_at_once() {
                 (asking.join().unwrap(), asked)
             });
             let (reply, over) = ended;
-            let took = over - asked;
-            assert!(took < Duration::from_millis(200), "{took:?}");
+            times.push(over - asked);
             let text = reply.shown.text();
             assert!(text.starts_with("cancelled; it and all that it started are gone"), "{text}");
             assert!(text.ends_with("\nbegun\n"), "{text}");
         }
+        times.sort();
+        // A busy machine may be slow once, and not mostly.
+        assert!(times[4] < Duration::from_millis(200), "{times:?}");
+        assert!(times[8] < Duration::from_secs(1), "{times:?}");
         assert_eq!(shell(session, "pgrep -c sleep").lines().nth(1), Some("0"));
     });
 }
@@ -138,43 +143,27 @@ fn a_jail_that_is_gone_is_opened_anew() {
     let ground = Ground::new();
     in_session(&ground, |session| {
         shell(session, "echo one > a");
-        assert_eq!(ground.opened.load(std::sync::atomic::Ordering::Relaxed), 1);
+        assert_eq!(ground.opened.load(Ordering::Relaxed), 1);
         // The process from which the jail was forked takes it along.
-        let zygote = std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok();
-            let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
-            let is_ours = parent == Some(std::process::id());
-            (is_ours && name.starts_with("casefile") && is_of(&ground, pid)).then_some(pid)
-        });
-        let Some(zygote) = zygote else { panic!("no zygote") };
-        let pid = nix::unistd::Pid::from_raw(zygote);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-        // What may have been done is not done twice by itself; then all is well.
-        let mut told = shell(session, "cat a");
-        if told.starts_with("error:") {
-            told = shell(session, "cat a");
+        let zygote = ground.zygote.lock().unwrap().unwrap();
+        nix::sys::signal::kill(zygote, nix::sys::signal::Signal::SIGKILL).unwrap();
+        // It is gone in moments. What may have been done is not done twice by itself: that
+        // one call fails, and then all is well.
+        let opened = || ground.opened.load(Ordering::Relaxed);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut failed = 0;
+        while opened() < 2 {
+            assert!(Instant::now() < deadline);
+            match timeless(&shell(session, "cat a")).as_str() {
+                "exit 0\none\n" => {}
+                told => {
+                    assert!(told.starts_with("error:"), "{told}");
+                    failed += 1;
+                }
+            }
         }
-        assert_eq!(timeless(&told), "exit 0\none\n");
-        assert_eq!(ground.opened.load(std::sync::atomic::Ordering::Relaxed), 2);
+        assert!(failed <= 2, "{failed}");
+        assert_eq!(timeless(&shell(session, "cat a")), "exit 0\none\n");
+        assert_eq!(opened(), 2);
     });
-}
-
-/// Whether this zygote has a jail in which the notes of this case are shown: tests run
-/// beside each other.
-fn is_of(ground: &Ground, zygote: i32) -> bool {
-    let mounts =
-        |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-    let notes = ground.host("notes");
-    let notes = notes.file_name().and(ground.host("").file_name().map(|it| it.to_owned()));
-    let name = ground.host("notes").parent().unwrap().file_name().unwrap().to_owned();
-    let name = notes.unwrap_or(name);
-    let below = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        let parent: i32 = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?;
-        (parent == zygote).then_some(pid)
-    });
-    below.into_iter().any(|pid| mounts(pid).contains(&*name.to_string_lossy()))
 }
