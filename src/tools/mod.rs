@@ -12,12 +12,14 @@ mod missing;
 mod older;
 mod place;
 mod read_file;
+mod write_file;
 
 use crate::hint::Hint;
 use crate::jail::{HandsError, JailError};
 
 pub use place::Place;
 pub use read_file::{Part, ReadFile, read_file};
+pub use write_file::{WriteFile, WriteMode, write_file};
 
 /// What a tool has to say, before anybody redacted, kept or cut it.
 #[derive(Debug, Default)]
@@ -43,6 +45,9 @@ pub enum ToolError {
         /// Names that are there and look like it.
         nearest: Vec<String>,
     },
+    /// A place that is only shown.
+    #[error("`{path}` is read-only: {why}")]
+    ReadOnly { path: String, why: &'static str },
     /// An argument makes no sense.
     #[error("`{argument}`: {why}")]
     Argument { argument: &'static str, why: String, way_out: String },
@@ -60,6 +65,7 @@ impl Hint for ToolError {
                 Some(format!("Did you mean {}?", names.join(" or ")))
             }
             Self::Path { error, .. } | Self::Hands(error) => error.hint(),
+            Self::ReadOnly { .. } => Some("Write below `repos/` or `notes/` instead.".to_owned()),
             Self::Argument { way_out, .. } => Some(way_out.clone()),
             Self::Jail(error) => error.hint(),
         }
