@@ -7,7 +7,7 @@
 
 #![no_main]
 
-use casefile::jail::hands::wire::{Answer, Told};
+use casefile::jail::hands::wire::{Answer, Change, Edited, Told};
 use casefile::jail::wire::decode_from_jail;
 use libfuzzer_sys::fuzz_target;
 
@@ -24,6 +24,14 @@ fuzz_target!(|bytes: &[u8]| {
         Answer::Refused(refusal) => refusal.to_string().len().saturating_sub(REFUSAL_BYTES_MAX),
         Answer::Lines(Told::Lines(told)) => told.lines.iter().map(|line| line.bytes.len()).sum(),
         Answer::Lines(Told::Binary { what, .. }) => what.len(),
+        Answer::Edited(Edited::Done(Change { lines: Some(changed), .. })) => {
+            let lines = changed.removed_lines.iter().chain(&changed.added_lines);
+            lines.map(|line| line.len()).sum()
+        }
+        Answer::Edited(Edited::Absent { near }) => {
+            near.iter().flat_map(|near| &near.lines).map(|line| line.len()).sum()
+        }
+        Answer::Edited(_) => 0,
         Answer::Nearest(names) => names.iter().map(|name| name.len()).sum(),
         Answer::Searching | Answer::Written(_) | Answer::Lines(Told::Working { .. }) => 0,
     };

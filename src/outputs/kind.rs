@@ -4,6 +4,8 @@
 //! structure. A wrong guess costs a worse sketch and nothing else, so each guess asks
 //! for as much as a stranger would: several lines that agree.
 
+use super::preview::{json, log, stamp, test_run, traces};
+
 /// More of a beginning than this is not looked at.
 pub const KIND_BYTES: usize = 32 * 1024;
 
@@ -73,7 +75,12 @@ pub fn kind(head: &[u8]) -> Kind {
     }
     let start = head.trim_ascii_start();
     if matches!(start.first(), Some(b'{' | b'[')) {
-        return Kind::Json;
+        if json::is_lines(start) {
+            return Kind::JsonLines;
+        }
+        if json::is_json(start) {
+            return Kind::Json;
+        }
     }
     if is_html(start) {
         return Kind::Html;
@@ -82,11 +89,21 @@ pub fn kind(head: &[u8]) -> Kind {
     if is_diff(&lines) {
         return Kind::Diff;
     }
-    match delimiter(&lines) {
-        Some(b'\t') => Kind::Tsv,
-        Some(_) => Kind::Csv,
-        None => Kind::Text,
+    if test_run::is_test_run(&lines) {
+        return Kind::TestRun;
     }
+    match delimiter(&lines) {
+        Some(b'\t') => return Kind::Tsv,
+        Some(_) => return Kind::Csv,
+        None => {}
+    }
+    if log::is_log(&lines) {
+        return Kind::Log;
+    }
+    if traces::are_traces(&lines) {
+        return Kind::Traces;
+    }
+    Kind::Text
 }
 
 /// The lines of a beginning; the last may be cut off, and does not count then.
@@ -166,7 +183,7 @@ const COLUMNS_MAX: usize = 500;
 /// What parts the columns, if the lines are those of a table.
 pub(super) fn delimiter(lines: &[&[u8]]) -> Option<u8> {
     let lines = &lines[..lines.len().min(*TABLE_LINES.end())];
-    if lines.len() < *TABLE_LINES.start() {
+    if lines.len() < *TABLE_LINES.start() || stamp::stamp(lines[0]).is_some() {
         return None;
     }
     b"\t,;".iter().copied().find(|delimiter| {

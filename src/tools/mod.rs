@@ -23,6 +23,7 @@ mod repeats;
 mod session;
 mod shell;
 mod stop;
+mod write_file;
 
 use crate::govern::JournalError;
 use crate::hint::Hint;
@@ -38,6 +39,7 @@ pub use read_file::{Part, ReadFile, read_file};
 pub use session::{Ground, Opened, Session, Unopened};
 pub use shell::{Shell, Start, TIMEOUT_S};
 pub use stop::Stop;
+pub use write_file::{WriteFile, WriteMode, write_file};
 
 /// What a tool has to say, before anybody redacted, kept or cut it.
 #[derive(Debug, Default)]
@@ -63,6 +65,9 @@ pub enum ToolError {
         /// Names that are there and look like it.
         nearest: Vec<String>,
     },
+    /// A place that is only shown.
+    #[error("`{path}` is read-only: {why}")]
+    ReadOnly { path: String, why: &'static str },
     /// An argument makes no sense.
     #[error("`{argument}`: {why}")]
     Argument { argument: &'static str, why: String, way_out: String },
@@ -91,6 +96,7 @@ impl Hint for ToolError {
                 Some(format!("Did you mean {}?", names.join(" or ")))
             }
             Self::Path { error, .. } | Self::Hands(error) => error.hint(),
+            Self::ReadOnly { .. } => Some("Write below `repos/` or `notes/` instead.".to_owned()),
             Self::Argument { way_out, .. } => Some(way_out.clone()),
             Self::Refused { .. } => Some("Do it in another way, or leave it to a person.".into()),
             Self::Unopened(error) => error.hint(),

@@ -21,6 +21,7 @@ mod read_file;
 mod reading;
 mod searching;
 mod words;
+mod write_file;
 mod writing;
 
 use common::{User, World, am_root, binary, this_program};

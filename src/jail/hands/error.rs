@@ -68,6 +68,8 @@ pub enum Refusal {
     NoSearch,
     #[error("{}", Errno::from_raw(*errno).desc())]
     Other { errno: i32 },
+    #[error("somebody changed it at the same time")]
+    Changed,
 }
 
 impl From<Errno> for Refusal {
@@ -109,6 +111,7 @@ impl Hint for Refusal {
             Self::Is(Kind::Link) => "Name the file that it leads to.",
             Self::Exists => "Replace it, or choose another name.",
             Self::ReadOnly | Self::Denied => "Choose a place that the jail may write to.",
+            Self::Changed => "Read it again; nothing was written.",
             Self::Full => "Remove something that is no longer needed.",
             Self::Pattern(_) => "Mend the pattern, or escape what is meant literally.",
             _ => return None,

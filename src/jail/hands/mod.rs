@@ -19,6 +19,7 @@
 //!
 //! [`Jail::hands`]: super::Jail::hands
 
+mod edit;
 mod error;
 mod lines;
 mod list;
@@ -34,8 +35,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use self::wire::{
-    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, Facts, LinesAsked, Listing, Request, Told,
-    WRITE_BYTES_MAX, WriteMode,
+    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, EditAsked, Edited, Facts, How, LinesAsked,
+    Listing, Request, Told, WRITE_BYTES_MAX, WriteMode,
 };
 use super::error::JailError;
 use super::host::{News, Running, readable};
@@ -132,6 +133,26 @@ impl Hands {
         // No command may be running, and then nobody watches the disk but now.
         let _ = self.running.wrote();
         written
+    }
+
+    /// Changes a file, makes the directories that it needs, and tells which lines
+    /// changed. What is put in and looked for is at most [`WRITE_BYTES_MAX`] together.
+    pub fn edit(&mut self, asked: EditAsked) -> Result<Edited, HandsError> {
+        let old = match &asked.how {
+            How::Passage { old } => old.len(),
+            _ => 0,
+        };
+        let bytes = asked.text.len() + old;
+        if WRITE_BYTES_MAX < bytes {
+            return Err(HandsError::TooLarge { bytes });
+        }
+        let edited = self.ask(&Request::Edit(asked), |answer| match answer {
+            Answer::Edited(edited) => Some(edited),
+            _ => None,
+        });
+        // As above.
+        let _ = self.running.wrote();
+        edited
     }
 
     fn ask<T>(

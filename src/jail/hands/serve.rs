@@ -4,6 +4,7 @@ use std::io;
 
 use nix::sys::stat::{Mode, umask};
 
+use super::edit::edit;
 use super::error::Refusal;
 use super::lines::{Kept, lines};
 use super::list::{Window, list};
@@ -53,6 +54,7 @@ impl Serving {
             }
             Request::Lines(asked) => lines(&asked, &mut self.texts).map(Answer::Lines),
             Request::Nearest { path, base } => nearest(&path, &base).map(Answer::Nearest),
+            Request::Edit(asked) => edit(asked).map(Answer::Edited),
             Request::Write { path, bytes, mode } => write(&path, &bytes, mode).map(Answer::Written),
         }
     }

@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+pub use super::edit::told::{Change, Changed, EditAsked, Edited, How, Near};
 use super::error::Refusal;
 pub use super::lines::told::{Form, LinesAsked, Made, Short, Told, ToldLine, ToldLines};
 use super::search::wire::{Found, Query};
@@ -51,6 +52,8 @@ pub enum Request {
         path: Bytes,
         base: Bytes,
     },
+    /// A change whose lines are told.
+    Edit(EditAsked),
 }
 
 /// Hands to host, one for each request.
@@ -63,6 +66,7 @@ pub enum Answer {
     Refused(Refusal),
     Lines(Told),
     Nearest(Vec<Bytes>),
+    Edited(Edited),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,9 +27,16 @@ pub(super) fn write(path: &[u8], bytes: &[u8], mode: WriteMode) -> Result<Facts,
     let (dir, name) = Near::to_parent_of(path)?;
     let file = match mode {
         WriteMode::Create => create(dir.as_fd(), name, bytes)?,
-        WriteMode::Replace => replace(dir.as_fd(), name, bytes)?,
+        WriteMode::Replace => replace(dir.as_fd(), name, bytes, None)?,
         WriteMode::Append => append(dir.as_fd(), name, bytes)?,
     };
+    Ok(Facts::of(&fstat(&file)?))
+}
+
+/// Replaces the whole of a file that is still this one, as nobody has touched it.
+pub(super) fn replace_only(path: &[u8], bytes: &[u8], old: &Facts) -> Result<Facts, Refusal> {
+    let (dir, name) = Near::to_parent_of(path)?;
+    let file = replace(dir.as_fd(), name, bytes, Some(old))?;
     Ok(Facts::of(&fstat(&file)?))
 }
 
@@ -55,7 +62,12 @@ fn append(dir: BorrowedFd<'_>, name: &[u8], bytes: &[u8]) -> Result<OwnedFd, Ref
     Ok(file)
 }
 
-fn replace(dir: BorrowedFd<'_>, name: &[u8], bytes: &[u8]) -> Result<OwnedFd, Refusal> {
+fn replace(
+    dir: BorrowedFd<'_>,
+    name: &[u8],
+    bytes: &[u8],
+    only: Option<&Facts>,
+) -> Result<OwnedFd, Refusal> {
     let mode = match look(dir, name)? {
         Some((old, mode)) => {
             old.must_be(Kind::File)?;
@@ -67,17 +79,20 @@ fn replace(dir: BorrowedFd<'_>, name: &[u8], bytes: &[u8]) -> Result<OwnedFd, Re
     let nameless = openat(dir, c".", OFlag::O_TMPFILE | OFlag::O_WRONLY | OPEN, mode);
     let file = match nameless {
         Err(Errno::EOPNOTSUPP | Errno::EISDIR) => {
-            return replace_by_name(dir, name, bytes, mode);
+            return replace_by_name(dir, name, bytes, mode, only);
         }
         file => file?,
     };
     write_all(&file, bytes)?;
     fsync(&file)?;
+    if only.is_some() {
+        must_still_be(dir, name, only)?;
+    }
     match link(&file, dir, name) {
         Err(Errno::EEXIST) => {
             let beside = name_beside(dir, name);
             link(&file, dir, beside.as_bytes())?;
-            put(dir, beside.as_bytes(), name)?;
+            put(dir, beside.as_bytes(), name, only)?;
         }
         linked => linked?,
     }
@@ -91,6 +106,7 @@ fn replace_by_name(
     name: &[u8],
     bytes: &[u8],
     mode: Mode,
+    only: Option<&Facts>,
 ) -> Result<OwnedFd, Refusal> {
     let beside = name_beside(dir, name);
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OPEN;
@@ -100,7 +116,7 @@ fn replace_by_name(
         let _ = unlinkat(dir, beside.as_bytes(), UnlinkatFlags::NoRemoveDir);
         return Err(refusal);
     }
-    put(dir, beside.as_bytes(), name)?;
+    put(dir, beside.as_bytes(), name, only)?;
     Ok(file)
 }
 
@@ -114,11 +130,21 @@ fn name_beside(dir: BorrowedFd<'_>, name: &[u8]) -> String {
     beside
 }
 
-fn put(dir: BorrowedFd<'_>, from: &[u8], to: &[u8]) -> Result<(), Refusal> {
-    renameat(dir, from, dir, to).map_err(|errno| {
+fn put(dir: BorrowedFd<'_>, from: &[u8], to: &[u8], only: Option<&Facts>) -> Result<(), Refusal> {
+    let put = must_still_be(dir, to, only).and_then(|()| Ok(renameat(dir, from, dir, to)?));
+    if put.is_err() {
         let _ = unlinkat(dir, from, UnlinkatFlags::NoRemoveDir);
-        errno.into()
-    })
+    }
+    put
+}
+
+/// Looked at as late as can be: between this and what follows there is no other call.
+fn must_still_be(dir: BorrowedFd<'_>, name: &[u8], only: Option<&Facts>) -> Result<(), Refusal> {
+    let Some(only) = only else { return Ok(()) };
+    match look(dir, name)? {
+        Some((facts, _)) if facts == *only => Ok(()),
+        _ => Err(Refusal::Changed),
+    }
 }
 
 /// Names an open file that has no name.
@@ -128,7 +154,7 @@ fn link(file: &OwnedFd, dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
 }
 
 /// What has the name, which is not followed, and what others may do with it.
-fn look(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Option<(Facts, Mode)>, Errno> {
+pub(super) fn look(dir: BorrowedFd<'_>, name: &[u8]) -> Result<Option<(Facts, Mode)>, Errno> {
     match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Ok(stat) => {
             Ok(Some((Facts::of(&stat), Mode::from_bits_truncate(stat.st_mode & PERMISSIONS))))

@@ -17,11 +17,20 @@
 //! the same memory and a bounded time: of a very large one only the first part is
 //! looked at for its structure, and that is said.
 
+mod diff;
 mod ends;
+pub(super) mod json;
+pub(super) mod log;
 mod page;
 mod reading;
+mod shape;
+mod shapes;
+pub(super) mod stamp;
+mod table;
+pub(super) mod test_run;
 #[cfg(test)]
 mod tests;
+pub(super) mod traces;
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -135,15 +144,24 @@ fn whole(source: &mut dyn Source, size: u64, room: usize) -> io::Result<Option<S
     Ok((text.chars().count() < room).then(|| text.into_owned()))
 }
 
+/// What there is to say of the structure, in about so many characters.
 fn sketch(
-    _source: &mut dyn Source,
-    _size: u64,
+    source: &mut dyn Source,
+    size: u64,
     kind: Kind,
-    _about: &About<'_>,
-    _room: usize,
+    about: &About<'_>,
+    room: usize,
 ) -> io::Result<Sketch> {
     match kind {
-        _ => Ok(Sketch::default()),
+        Kind::Json => json::sketch(source, size, about, room),
+        Kind::JsonLines => json::sketch_lines(source, size, about, room),
+        Kind::Csv => table::sketch(source, size, about, b','),
+        Kind::Tsv => table::sketch(source, size, about, b'\t'),
+        Kind::Log => log::sketch(source, size, about),
+        Kind::Traces => traces::sketch(source, size, about),
+        Kind::Diff => diff::sketch(source, size, about),
+        Kind::TestRun => test_run::sketch(source, size, about),
+        Kind::Html | Kind::Text | Kind::Binary(_) => Ok(Sketch::default()),
     }
 }
 
