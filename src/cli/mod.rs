@@ -35,6 +35,7 @@ mod show;
 mod surroundings;
 mod table;
 mod time;
+mod write;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ Tools, as an agent has them
   read          Print lines of files of a case, or what is in a directory
   grep          Look for lines in the files of a case
   exec          Run a command line in a case, and show what an agent would see
+  write         Write a file in a case, or change one passage of it
   journal       See what was done in a case, check it, or take it along
 
 Code
@@ -113,6 +115,7 @@ enum Command {
     Read(read::Read),
     Grep(grep::Grep),
     Exec(exec::Exec),
+    Write(write::Write),
     Journal(journal::Journal),
     List(list::List),
     Show(show::Show),
@@ -160,6 +163,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Read(command) => read::run(command, &around()?),
         Command::Grep(command) => grep::run(command, &around()?),
         Command::Exec(command) => exec::run(command, &around()?),
+        Command::Write(command) => write::run(command, &around()?),
         Command::Journal(command) => journal::run(command, &around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::background::Background;
-use super::{Grep, ReadFile, Shell};
+use super::{Grep, ReadFile, Shell, WriteFile};
 use crate::outputs::Budget;
 
 /// A tool and what it is asked.
@@ -13,6 +13,7 @@ pub enum Call {
     ReadFile(ReadFile),
     Grep(Grep),
     Shell(Shell),
+    WriteFile(WriteFile),
     Background(Background),
 }
 
@@ -22,6 +23,7 @@ impl Call {
             Self::ReadFile(_) => "read_file",
             Self::Grep(_) => "grep",
             Self::Shell(_) => "shell",
+            Self::WriteFile(_) => "write_file",
             Self::Background(_) => "background",
         }
     }
@@ -38,7 +40,7 @@ impl Call {
     /// Whether what it gives is a part of a file of the case, so that it need not be
     /// kept once more.
     pub(super) fn is_a_file(&self) -> bool {
-        matches!(self, Self::ReadFile(_))
+        matches!(self, Self::ReadFile(_) | Self::WriteFile(_))
     }
 
     /// How much of it is shown. What is read was asked for by its lines.

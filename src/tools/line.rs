@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::background::{Background, Job, Wanted};
 use super::call::Call;
 use super::session::{Session, lock};
-use super::{Answer, Shell, Stop, ToolError, ended, grep, judge, read_file, shell};
+use super::{Answer, Shell, Stop, ToolError, ended, grep, judge, read_file, shell, write_file};
 use crate::config::limits::Limit;
 use crate::govern::{Entry, KeptAs, Verdict};
 use crate::hint::Hint;
@@ -127,7 +127,7 @@ impl Session<'_> {
 
     /// The tool itself. All that it gives goes into `raw`.
     fn run(&self, call: &Call, stop: &Stop, raw: &mut Raw) -> Result<Outcome, ToolError> {
-        let mut pour = |answer: Answer| {
+        let pour = |answer: Answer| {
             raw.take(Stream::Out, &answer.body);
             Outcome::of(answer.facts, answer.next)
         };
@@ -136,6 +136,10 @@ impl Session<'_> {
                 self.with_hands(true, |place| read_file(asked, place)).map(pour)
             }
             Call::Grep(asked) => self.with_hands(true, |place| grep(asked, place)).map(pour),
+            // Twice might not be the same as once.
+            Call::WriteFile(asked) => {
+                self.with_hands(false, |place| write_file(asked, place)).map(pour)
+            }
             Call::Shell(asked) if asked.background => self.start(asked),
             Call::Shell(asked) => {
                 let start = &self.ground.start;
