@@ -16,6 +16,7 @@ use crate::config::limits::Limit;
 use crate::disk;
 use crate::hint::Hint;
 use crate::jail::Zygote;
+use crate::outputs::redact::KNOWN_BYTES_MAX;
 use crate::outputs::{Budget, Known, RedactError, Secrets};
 use crate::tools::{Call, Ground, Opened, Reply, Session, Start, Stop, ToolError, Unopened};
 use crate::world::World;
@@ -119,8 +120,16 @@ fn secrets(
         let is_asked = asked.iter().any(|asked| asked.value == name);
         let Some(value) = around.variable(&name) else { continue };
         let value = std::os::unix::ffi::OsStringExt::into_vec(value);
-        if is_asked || (is_secret(&name) && VALUE_BYTES_MIN <= value.len()) {
-            known.push(Known { name: name.to_lowercase(), value });
+        let by_name = || {
+            // What stands for it would hold it: no secret is its own name.
+            let mark = format!("[redacted: {} #", name_of(&name)).into_bytes();
+            let is_own_name = mark.windows(value.len().max(1)).any(|part| part == value);
+            is_secret(&name) && VALUE_BYTES_MIN <= value.len() && !is_own_name
+        };
+        if is_asked || by_name() {
+            // Of one that is very long, its beginning has to do.
+            let value = value[..value.len().min(KNOWN_BYTES_MAX)].to_vec();
+            known.push(Known { name: name_of(&name), value });
         }
     }
     for file in &settings.secrets().files {
@@ -131,7 +140,7 @@ fn secrets(
         known.extend(
             lines
                 .filter(|line| !line.is_empty())
-                .map(|line| Known { name: name.clone(), value: line.to_vec() }),
+                .map(|line| Known { name: name_of(&name), value: line.to_vec() }),
         );
     }
     let secrets = Secrets::new(key, known).map_err(|error: RedactError| Failure::user(error))?;
@@ -144,6 +153,14 @@ fn is_secret(name: &str) -> bool {
     ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY", "CREDENTIALS"]
         .iter()
         .any(|end| name.ends_with(end))
+}
+
+/// What a secret is called where it stood.
+fn name_of(given: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = given.chars().take(40).map(plain).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "secret".into() } else { name.into() }
 }
 
 fn key(path: &Path, around: &Surroundings) -> Result<[u8; KEY_BYTES], Failure> {
@@ -195,7 +212,7 @@ fn failed(error: ToolError) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::is_secret;
+    use super::{is_secret, name_of};
 
     #[test]
     fn the_names_of_variables_that_hold_secrets() {
@@ -204,6 +221,9 @@ mod tests {
         }
         for name in ["PATH", "KEYBOARD", "TOKENIZERS_PARALLELISM", "HOME"] {
             assert!(!is_secret(name), "{name}");
+        }
+        for (given, want) in [("DB_URL", "db-url"), ("_", "secret"), (".pass", "pass")] {
+            assert_eq!(name_of(given), want);
         }
     }
 }

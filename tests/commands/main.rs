@@ -31,4 +31,5 @@ mod rm;
 mod room;
 mod shell;
 mod submodules;
+mod tools;
 mod trust;
