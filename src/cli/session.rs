@@ -36,13 +36,8 @@ pub(super) fn call(
     as_whom: &str,
     call: &Call,
 ) -> Result<ExitCode, Failure> {
-    let entered = Entered::enter(given, around, as_whom)?;
     let stop = stop_on_signals()?;
-    let (key, secrets) = secrets(&entered.settings, around)?;
-    let open = || open(&entered);
-    let clock = || around.now();
-    let session = Session::begin(ground(&entered, key, secrets, &open, &clock));
-    let session = session.map_err(failed)?;
+    let session = begin(given, around, as_whom)?;
     let reply = session.call(call, true, &stop).map_err(failed)?;
     drop(session);
     tell(&reply)
@@ -61,21 +56,22 @@ fn tell(reply: &Reply) -> Result<ExitCode, Failure> {
     print(reply.shown.text())
 }
 
-fn ground<'a>(
-    entered: &'a Entered,
-    key: [u8; KEY_BYTES],
-    secrets: Arc<Secrets>,
-    open: &'a (dyn Fn() -> Result<Opened, Unopened> + Send + Sync),
-    clock: &'a (dyn Fn() -> jiff::Timestamp + Send + Sync),
-) -> Ground<'a> {
+/// A case with its tools. The jail is opened when it is first needed.
+pub(super) fn begin(given: &str, around: &Surroundings, as_whom: &str) -> Result<Session, Failure> {
+    let entered = Entered::enter(given, around, as_whom)?;
+    let (key, secrets) = secrets(&entered.settings, around)?;
     let limits = &entered.prepared.limits;
     let base = match entered.is_copied() {
         true => entered.repos_at.parent().unwrap_or(Path::new("/")),
         false => Path::new(inside::WORLD),
     };
-    Ground {
+    let outputs_at = match entered.is_copied() {
+        true => entered.dir().join("outputs"),
+        false => inside::OUTPUTS.into(),
+    };
+    let ground = Ground {
         case: entered.dir(),
-        policy: &entered.policy,
+        policy: entered.policy.clone(),
         start: Start {
             env: entered.prepared.env.clone(),
             limits: limits.clone(),
@@ -85,14 +81,12 @@ fn ground<'a>(
         secrets,
         budget: Budget::new(usize::try_from(limits.get(Limit::Shown)).unwrap_or(usize::MAX)),
         outputs_bytes_max: limits.get(Limit::Outputs).saturating_mul(1024 * 1024),
-        outputs_at: match entered.is_copied() {
-            true => entered.dir().join("outputs"),
-            false => inside::OUTPUTS.into(),
-        },
-        open,
-        clock,
+        outputs_at,
+        open: Box::new(move || open(&entered)),
+        clock: Box::new(Surroundings::clock),
         key,
-    }
+    };
+    Session::begin(ground).map_err(failed)
 }
 
 /// A jail of the case, in which nobody is yet.

@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-impl Session<'_> {
+impl Session {
     /// Does what is asked. `again` shows an answer even if it was shown before.
     pub fn call(&self, call: &Call, again: bool, stop: &Stop) -> Result<Reply, ToolError> {
         let mut record = Record::begin(self, call);
@@ -76,7 +76,7 @@ impl Session<'_> {
     /// Why a rule is against it.
     fn refusal(&self, call: &Call) -> Option<String> {
         let Call::Shell(Shell { command, .. }) = call else { return None };
-        judge::refused(self.ground.policy, command).map(|rule| rule.why.clone())
+        judge::refused(&self.ground.policy, command).map(|rule| rule.why.clone())
     }
 
     fn done(
@@ -255,7 +255,7 @@ struct Record {
 }
 
 impl Record {
-    fn begin(session: &Session<'_>, call: &Call) -> Self {
+    fn begin(session: &Session, call: &Call) -> Self {
         Self {
             at: (session.ground.clock)(),
             began: Instant::now(),
@@ -281,7 +281,7 @@ impl Record {
         self.dropped.extend(files.iter().flat_map(|file| file.dropped.clone()));
     }
 
-    fn end(self, session: &Session<'_>, shown: &Shown) -> Result<u64, ToolError> {
+    fn end(self, session: &Session, shown: &Shown) -> Result<u64, ToolError> {
         let call = session.journal.append(Entry {
             at: self.at,
             tool: self.tool.into(),

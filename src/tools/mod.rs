@@ -36,7 +36,7 @@ pub use grep::{Grep, grep};
 pub use line::Reply;
 pub use place::Place;
 pub use read_file::{Part, ReadFile, read_file};
-pub use session::{Ground, Opened, Session, Unopened};
+pub use session::{Clock, Ground, Open, Opened, Session, Unopened};
 pub use shell::{Shell, Start, TIMEOUT_S};
 pub use stop::Stop;
 pub use write_file::{WriteFile, WriteMode, write_file};

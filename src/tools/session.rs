@@ -21,10 +21,10 @@ use crate::outputs::{Budget, Outputs, Secrets};
 
 /// What a session is made of. Whoever makes it holds the case.
 #[expect(missing_debug_implementations, reason = "it holds what opens a jail")]
-pub struct Ground<'a> {
+pub struct Ground {
     /// Where the case is.
     pub case: PathBuf,
-    pub policy: &'a Policy,
+    pub policy: Policy,
     pub start: Start,
     pub secrets: Arc<Secrets>,
     /// How much of a result is shown.
@@ -33,11 +33,18 @@ pub struct Ground<'a> {
     pub outputs_bytes_max: u64,
     /// Where the jail shows them.
     pub outputs_at: PathBuf,
-    pub open: &'a (dyn Fn() -> Result<Opened, Unopened> + Send + Sync),
-    pub clock: &'a (dyn Fn() -> Timestamp + Send + Sync),
+    /// Opens a jail of the case. Whatever must outlive the jail is held by this.
+    pub open: Open,
+    pub clock: Clock,
     /// Nobody can guess it, so nobody can guess what is named by it.
     pub key: [u8; 16],
 }
+
+/// How a jail of the case is opened.
+pub type Open = Box<dyn Fn() -> Result<Opened, Unopened> + Send + Sync>;
+
+/// Tells the time.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A jail, and what it was forked from.
 #[derive(Debug)]
@@ -61,24 +68,25 @@ impl Hint for Unopened {
     }
 }
 
-/// A case in use.
+/// A case in use. It is put down in the order of these: nothing that the jail needs
+/// goes before the jail.
 #[expect(missing_debug_implementations, reason = "it holds what opens a jail")]
-pub struct Session<'a> {
-    pub(super) ground: Ground<'a>,
-    opened: Mutex<Option<Arc<Opened>>>,
+pub struct Session {
+    pub(super) jobs: Mutex<Jobs>,
     /// Those that nobody uses just now.
     hands: Mutex<Vec<Hands>>,
+    opened: Mutex<Option<Arc<Opened>>>,
+    pub(super) repeats: Mutex<Repeats>,
     pub(super) outputs: Arc<Mutex<Outputs>>,
     pub(super) journal: Arc<Journal>,
-    pub(super) repeats: Mutex<Repeats>,
-    pub(super) jobs: Mutex<Jobs>,
+    pub(super) ground: Ground,
 }
 
 /// More idle hands are of no use to anybody.
 const IDLE_HANDS_MAX: usize = 4;
 
-impl<'a> Session<'a> {
-    pub fn begin(ground: Ground<'a>) -> Result<Self, ToolError> {
+impl Session {
+    pub fn begin(ground: Ground) -> Result<Self, ToolError> {
         let journal = Journal::open(&ground.case, (ground.clock)())?;
         let outputs = Outputs::open(&ground.case.join("outputs"), ground.outputs_bytes_max)?;
         let outputs = outputs.shown_at(&ground.outputs_at);
@@ -171,7 +179,7 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Drop for Session<'_> {
+impl Drop for Session {
     fn drop(&mut self) {
         lock(&self.jobs).end();
     }

@@ -6,7 +6,7 @@ use casefile::tools::{Background, Call, Session, Shell, Wanted};
 
 use crate::ground::{Ground, SECRET, call, in_session, shell};
 
-fn start(session: &Session<'_>, command: &str) -> String {
+fn start(session: &Session, command: &str) -> String {
     let asked = Shell { command: command.into(), background: true, ..Shell::default() };
     let told = call(session, &Call::Shell(asked)).shown.text().to_owned();
     let handle = told.split('`').nth(1).unwrap_or_default().to_owned();
@@ -15,7 +15,7 @@ fn start(session: &Session<'_>, command: &str) -> String {
     handle
 }
 
-fn look(session: &Session<'_>, handle: &str, wanted: Wanted) -> String {
+fn look(session: &Session, handle: &str, wanted: Wanted) -> String {
     let asked = Background { handle: handle.into(), wanted };
     call(session, &Call::Background(asked)).shown.text().to_owned()
 }

@@ -12,7 +12,7 @@ use casefile::jail::Zygote;
 use casefile::jail::plan::{Plan, Wanted};
 use casefile::jail::policy::{Giver, Library, Mode, Mount, Network, Policy, Shown, Strength};
 use casefile::outputs::{Budget, Known, Secrets};
-use casefile::tools::{Call, Opened, Reply, Session, Shell, Start, Stop, Unopened};
+use casefile::tools::{Call, Opened, Reply, Session, Shell, Start, Stop};
 use jiff::Timestamp;
 use nix::unistd::Pid;
 
@@ -30,9 +30,9 @@ pub struct Ground {
     policy: Policy,
     limits: Limits,
     plan: Plan,
-    pub opened: AtomicUsize,
+    pub opened: Arc<AtomicUsize>,
     /// The process from which the jail was forked.
-    pub zygote: Mutex<Option<Pid>>,
+    pub zygote: Arc<Mutex<Option<Pid>>>,
 }
 
 impl Ground {
@@ -71,18 +71,7 @@ impl Ground {
             scratch: None,
         };
         let plan = Plan::new(&wanted).unwrap();
-        Self { dir, policy, limits, plan, opened: AtomicUsize::new(0), zygote: Mutex::default() }
-    }
-
-    pub fn open(&self) -> Result<Opened, Unopened> {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-        let program = std::env::var_os(PROGRAM).map_or_else(|| binary().into(), PathBuf::from);
-        let zygote = Zygote::start_as(&program).unwrap();
-        let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
-        let newest = children.split_whitespace().last().unwrap().parse().unwrap();
-        *self.zygote.lock().unwrap() = Some(Pid::from_raw(newest));
-        let jail = zygote.open(&self.plan).unwrap();
-        Ok(Opened { jail, zygote })
+        Self { dir, policy, limits, plan, opened: Arc::default(), zygote: Arc::default() }
     }
 
     /// A file of the case, on the host.
@@ -131,13 +120,24 @@ fn walk(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Works in a session of this case.
-pub fn in_session<T>(ground: &Ground, act: impl FnOnce(&Session<'_>) -> T) -> T {
-    let open = || ground.open();
+pub fn in_session<T>(ground: &Ground, act: impl FnOnce(&Session) -> T) -> T {
+    let (plan, opened, newest) =
+        (ground.plan.clone(), ground.opened.clone(), ground.zygote.clone());
+    let open = move || {
+        opened.fetch_add(1, Ordering::Relaxed);
+        let program = std::env::var_os(PROGRAM).map_or_else(|| binary().into(), PathBuf::from);
+        let zygote = Zygote::start_as(&program).unwrap();
+        let children = std::fs::read_to_string("/proc/thread-self/children").unwrap();
+        let pid = children.split_whitespace().last().unwrap().parse().unwrap();
+        *newest.lock().unwrap() = Some(Pid::from_raw(pid));
+        let jail = zygote.open(&plan).unwrap();
+        Ok(Opened { jail, zygote })
+    };
     let clock = || "2026-03-01T03:12:00Z".parse::<Timestamp>().unwrap();
     let known = Known { name: "phrase".into(), value: SECRET.into() };
     let session = Session::begin(casefile::tools::Ground {
         case: ground.dir.path().into(),
-        policy: &ground.policy,
+        policy: ground.policy.clone(),
         start: Start {
             env: vec![b"PATH=/usr/bin:/bin".to_vec(), b"HOME=/home/case".to_vec()],
             limits: ground.limits.clone(),
@@ -148,19 +148,19 @@ pub fn in_session<T>(ground: &Ground, act: impl FnOnce(&Session<'_>) -> T) -> T 
         budget: Budget::default(),
         outputs_bytes_max: ground.limits.get(Limit::Outputs) << 20,
         outputs_at: "/case/outputs".into(),
-        open: &open,
-        clock: &clock,
+        open: Box::new(open),
+        clock: Box::new(clock),
         key: [7; 16],
     });
     act(&session.unwrap())
 }
 
-pub fn call(session: &Session<'_>, call: &Call) -> Reply {
+pub fn call(session: &Session, call: &Call) -> Reply {
     session.call(call, false, &Stop::new().unwrap()).unwrap()
 }
 
 /// What a command line shows.
-pub fn shell(session: &Session<'_>, command: &str) -> String {
+pub fn shell(session: &Session, command: &str) -> String {
     call(session, &line(command)).shown.text().to_owned()
 }
 

@@ -44,7 +44,7 @@ pub use shown::{Giver, NotShown, Reach, Shown};
 pub use words::{Unsplit, split};
 
 /// What a jail allows, checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     pub name: PolicyName,
     /// What it is for, in a line.
