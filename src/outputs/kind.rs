@@ -4,7 +4,7 @@
 //! structure. A wrong guess costs a worse sketch and nothing else, so each guess asks
 //! for as much as a stranger would: several lines that agree.
 
-use super::preview::{json, log, stamp, test_run, traces};
+use super::preview::{json, log, table, test_run, traces};
 
 /// More of a beginning than this is not looked at.
 pub const KIND_BYTES: usize = 32 * 1024;
@@ -92,7 +92,7 @@ pub fn kind(head: &[u8]) -> Kind {
     if test_run::is_test_run(&lines) {
         return Kind::TestRun;
     }
-    match delimiter(&lines) {
+    match table::delimiter(head) {
         Some(b'\t') => return Kind::Tsv,
         Some(_) => return Kind::Csv,
         None => {}
@@ -174,55 +174,4 @@ fn is_diff(lines: &[&[u8]]) -> bool {
             && three[1].starts_with(b"+++ ")
             && three[2].starts_with(b"@@ -")
     })
-}
-
-/// A table has so many lines at least, and so many are compared.
-const TABLE_LINES: std::ops::RangeInclusive<usize> = 2..=50;
-const COLUMNS_MAX: usize = 500;
-
-/// What parts the columns, if the lines are those of a table.
-pub(super) fn delimiter(lines: &[&[u8]]) -> Option<u8> {
-    let lines = &lines[..lines.len().min(*TABLE_LINES.end())];
-    if lines.len() < *TABLE_LINES.start() || stamp::stamp(lines[0]).is_some() {
-        return None;
-    }
-    b"\t,;".iter().copied().find(|delimiter| {
-        let columns = names(lines[0], *delimiter);
-        if columns.len() < 2 || COLUMNS_MAX < columns.len() || !columns.iter().all(is_name) {
-            return false;
-        }
-        let mut rows = lines.iter().filter(|line| !line.is_empty());
-        // A quoted cell may hold the end of a line, so not every line must agree.
-        let agree = rows.clone().filter(|row| names(row, *delimiter).len() == columns.len());
-        let agree = agree.count();
-        2 <= agree && rows.by_ref().count() * 9 <= agree * 10
-    })
-}
-
-/// The cells of one line.
-fn names(line: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
-    let (mut cells, mut quoted) = (vec![Vec::new()], false);
-    for byte in line {
-        match byte {
-            b'"' => quoted = !quoted,
-            byte if *byte == delimiter && !quoted => cells.push(Vec::new()),
-            byte => {
-                if let Some(cell) = cells.last_mut() {
-                    cell.push(*byte);
-                }
-            }
-        }
-    }
-    cells
-}
-
-/// Whether a cell could be the name of a column: no code and no prose.
-fn is_name(cell: &Vec<u8>) -> bool {
-    let cell = cell.trim_ascii();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" _.-/%#$@:()[]&+*".contains(byte);
-    !cell.is_empty()
-        && cell.len() <= 64
-        && cell.iter().all(|byte| plain(byte) || !byte.is_ascii())
-        && cell.split(|byte| *byte == b' ').count() <= 4
-        && cell.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
 }

@@ -20,13 +20,14 @@
 mod diff;
 mod ends;
 pub(super) mod json;
+mod json_reader;
 pub(super) mod log;
 mod page;
 mod reading;
 mod shape;
 mod shapes;
-pub(super) mod stamp;
-mod table;
+mod stamp;
+pub(super) mod table;
 pub(super) mod test_run;
 #[cfg(test)]
 mod tests;
@@ -155,8 +156,7 @@ fn sketch(
     match kind {
         Kind::Json => json::sketch(source, size, about, room),
         Kind::JsonLines => json::sketch_lines(source, size, about, room),
-        Kind::Csv => table::sketch(source, size, about, b','),
-        Kind::Tsv => table::sketch(source, size, about, b'\t'),
+        Kind::Csv | Kind::Tsv => table::sketch(source, size, about),
         Kind::Log => log::sketch(source, size, about),
         Kind::Traces => traces::sketch(source, size, about),
         Kind::Diff => diff::sketch(source, size, about),

@@ -172,13 +172,10 @@ impl Shape {
         let keys = &self.nodes[object].keys;
         let others = self.nodes[object].others;
         if let Some(first) = keys.first().filter(|_| MAP_KEYS < keys.len() && self.is_map(object)) {
-            let line = format!(
-                "{}keys such as \"{}\", each:",
-                "  ".repeat(indent + 1),
-                short(&self.nodes[*first].key, KEY_CHARS)
-            );
-            lines.push(line);
-            self.describe(*first, indent + 2, depth - 1, 1, whole, lines);
+            let at = lines.len();
+            self.describe(*first, indent + 1, depth - 1, 1, whole, lines);
+            let (space, first) = ("  ".repeat(indent + 1), lines[at].trim_start());
+            lines[at] = format!("{space}each, such as {first}");
             return;
         }
         for key in keys {

@@ -41,7 +41,7 @@ impl Level {
 }
 
 /// Where the time stands in a line, if it is near its beginning.
-pub(in crate::outputs) fn stamp(line: &[u8]) -> Option<Range<usize>> {
+pub(super) fn stamp(line: &[u8]) -> Option<Range<usize>> {
     let within = &line[..line.len().min(STAMP_BYTES_MAX)];
     let mut before = b' ';
     for (at, byte) in within.iter().enumerate() {
@@ -138,8 +138,12 @@ fn is_mark(line: &[u8], begin: usize, end: usize) -> bool {
     let shouted = line[begin..end].iter().all(u8::is_ascii_uppercase);
     let marked = before.is_none_or(|byte| b"[=\":<|(".contains(&byte))
         && after.is_none_or(|byte| b"]\":>|), ".contains(&byte));
-    // As in `12:00:01 error: no such host`.
-    let leads = after == Some(b':') && line[..begin].iter().all(|byte| !byte.is_ascii_lowercase());
+    // As in `12:00:01 error: no such host` and `sshd[12]: error: no such host`.
+    let above = line[..begin].trim_ascii_end();
+    let leads = after == Some(b':')
+        && (above.ends_with(b":")
+            || above.ends_with(b"]")
+            || above.iter().all(|byte| !byte.is_ascii_lowercase()));
     shouted || marked || leads
 }
 
