@@ -23,7 +23,7 @@ pub(super) mod json;
 mod json_reader;
 pub(super) mod log;
 mod page;
-mod reading;
+pub(super) mod reading;
 mod shape;
 mod shapes;
 mod stamp;
@@ -50,6 +50,9 @@ const HEAD_PERCENT: usize = 50;
 
 /// So much of a digest tells two outputs apart; the journal has all of it.
 const DIGEST_CHARS: usize = 16;
+
+/// What is longer leads nowhere, and leaves room for nothing.
+const PATH_CHARS_MAX: usize = 4_096;
 
 /// So many of the first bytes are shown of what is no text.
 const BINARY_BYTES: u64 = 32;
@@ -86,6 +89,9 @@ pub fn preview(
     budget: Budget,
 ) -> io::Result<String> {
     let mut page = Page::new(budget.chars().min(PREVIEW_CHARS_MAX));
+    // A place of the host may be called anything.
+    let path = page::short(about.path.as_bytes(), PATH_CHARS_MAX);
+    let about = &About { path: &path, ..*about };
     page.cut(facts(size, kind, about).as_bytes());
     if let Kind::Binary(_) = kind {
         binary(source, size, about, &mut page)?;
@@ -94,7 +100,9 @@ pub fn preview(
     if size <= page.room() as u64 * 4
         && let Some(whole) = whole(source, size, page.room())?
     {
-        page.push(&whole);
+        if !whole.is_empty() {
+            page.push(&whole);
+        }
         return Ok(page.finish());
     }
     let room = page.room() * STRUCTURE_PERCENT / 100;

@@ -5,6 +5,7 @@ use std::ops::Range;
 /// A time is looked for so far from the beginning of a line, a level so far.
 const STAMP_BYTES_MAX: usize = 64;
 const LEVEL_BYTES_MAX: usize = 160;
+const FRACTION_DIGITS_MAX: usize = 9;
 
 /// How bad a line is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +91,7 @@ fn fits(text: &[u8], form: &str) -> bool {
 fn fraction(text: &[u8]) -> usize {
     match text {
         [b'.' | b',', rest @ ..] => {
+            let rest = &rest[..rest.len().min(FRACTION_DIGITS_MAX)];
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits == 0 { 0 } else { digits + 1 }
         }

@@ -198,7 +198,7 @@ impl Column {
         let what = match self.filled {
             0 => "empty".into(),
             filled if self.numbers == filled => {
-                format!("number, {} to {}", self.least, self.greatest)
+                format!("number, {} to {}", number(self.least), number(self.greatest))
             }
             _ => format!("text, as {}", self.example),
         };
@@ -209,6 +209,12 @@ impl Column {
         }
         line
     }
+}
+
+/// A number without three hundred digits.
+fn number(number: f64) -> String {
+    let plain = number == 0.0 || (1e-6..1e15).contains(&number.abs());
+    if plain { number.to_string() } else { format!("{number:e}") }
 }
 
 #[cfg(test)]

@@ -161,8 +161,9 @@ impl Run {
             return;
         }
         if failed.why.ends_with(':') {
-            // After `panicked at src/x.rs:1:2:`.
+            // After `panicked at src/x.rs:1:2:`, and only once.
             failed.why = format!("{} {}", failed.why, short(text, WHY_CHARS));
+            self.about = None;
         } else if failed.why.is_empty() && line.starts_with(b" ") {
             failed.why = short(text, WHY_CHARS);
         }
