@@ -4,7 +4,9 @@
 //! structure. A wrong guess costs a worse sketch and nothing else, so each guess asks
 //! for as much as a stranger would: several lines that agree.
 
-use super::preview::{json, log, stamp, test_run, traces};
+use std::borrow::Cow;
+
+use super::preview::{json, log, reading, table, test_run, traces};
 
 /// More of a beginning than this is not looked at.
 pub const KIND_BYTES: usize = 32 * 1024;
@@ -85,14 +87,15 @@ pub fn kind(head: &[u8]) -> Kind {
     if is_html(start) {
         return Kind::Html;
     }
-    let lines: Vec<&[u8]> = whole_lines(head);
+    let lines = whole_lines(head);
+    let lines: Vec<&[u8]> = lines.iter().map(|line| &**line).collect();
     if is_diff(&lines) {
         return Kind::Diff;
     }
     if test_run::is_test_run(&lines) {
         return Kind::TestRun;
     }
-    match delimiter(&lines) {
+    match table::delimiter(head) {
         Some(b'\t') => return Kind::Tsv,
         Some(_) => return Kind::Csv,
         None => {}
@@ -107,12 +110,12 @@ pub fn kind(head: &[u8]) -> Kind {
 }
 
 /// The lines of a beginning; the last may be cut off, and does not count then.
-fn whole_lines(head: &[u8]) -> Vec<&[u8]> {
+fn whole_lines(head: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').take(LINES_MAX + 1).collect();
     if 1 < lines.len() {
         lines.pop();
     }
-    lines.iter().map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect()
+    lines.into_iter().map(reading::plain).collect()
 }
 
 /// How files begin that are not text.
@@ -149,9 +152,12 @@ fn binary(head: &[u8]) -> Option<&'static str> {
     }
     let nuls = head.iter().filter(|byte| **byte == 0).count();
     if 0 < nuls {
-        // Latin text in two bytes a letter, as some programs of Windows print it.
-        let half = head.len() / 2;
-        return Some(if half * 4 / 5 <= nuls { "UTF-16 text" } else { "binary data" });
+        // Latin text in two bytes a letter, as some programs of Windows print it: every
+        // other byte is a NUL.
+        let odd = head.iter().skip(1).step_by(2).filter(|byte| **byte == 0).count();
+        let (few, many) = (odd.min(nuls - odd), odd.max(nuls - odd));
+        let is_text = few * 20 <= head.len() && head.len() * 2 <= many * 5;
+        return Some(if is_text { "UTF-16 text" } else { "binary data" });
     }
     let invalid: usize = head.utf8_chunks().map(|chunk| chunk.invalid().len()).sum();
     let acts = |byte: &u8| *byte < b' ' && !b"\t\n\r\x1b\x08\x0c".contains(byte);
@@ -176,53 +182,47 @@ fn is_diff(lines: &[&[u8]]) -> bool {
     })
 }
 
-/// A table has so many lines at least, and so many are compared.
-const TABLE_LINES: std::ops::RangeInclusive<usize> = 2..=50;
-const COLUMNS_MAX: usize = 500;
+#[cfg(test)]
+mod tests {
+    use super::{KIND_BYTES, Kind, kind};
 
-/// What parts the columns, if the lines are those of a table.
-pub(super) fn delimiter(lines: &[&[u8]]) -> Option<u8> {
-    let lines = &lines[..lines.len().min(*TABLE_LINES.end())];
-    if lines.len() < *TABLE_LINES.start() || stamp::stamp(lines[0]).is_some() {
-        return None;
-    }
-    b"\t,;".iter().copied().find(|delimiter| {
-        let columns = names(lines[0], *delimiter);
-        if columns.len() < 2 || COLUMNS_MAX < columns.len() || !columns.iter().all(is_name) {
-            return false;
-        }
-        let mut rows = lines.iter().filter(|line| !line.is_empty());
-        // A quoted cell may hold the end of a line, so not every line must agree.
-        let agree = rows.clone().filter(|row| names(row, *delimiter).len() == columns.len());
-        let agree = agree.count();
-        2 <= agree && rows.by_ref().count() * 9 <= agree * 10
-    })
-}
-
-/// The cells of one line.
-fn names(line: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
-    let (mut cells, mut quoted) = (vec![Vec::new()], false);
-    for byte in line {
-        match byte {
-            b'"' => quoted = !quoted,
-            byte if *byte == delimiter && !quoted => cells.push(Vec::new()),
-            byte => {
-                if let Some(cell) = cells.last_mut() {
-                    cell.push(*byte);
-                }
-            }
+    #[test]
+    fn a_beginning_tells_its_kind() {
+        let utf16: Vec<u8> = "some text\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let log = "\x1b[2m2026-03-01T12:00:00Z\x1b[0m \x1b[32mINFO\x1b[0m up\r\n".repeat(3);
+        #[rustfmt::skip]
+        let table: &[(&[u8], Kind, &str)] = &[
+            (b"",                                         Kind::Text,      "txt"),
+            (b"some text\n",                              Kind::Text,      "txt"),
+            (b"fn main() {\n    pay(a, b);\n}\n",         Kind::Text,      "txt"),
+            (b" {\"a\": 1}",                              Kind::Json,      "json"),
+            (b"{\"a\": 1}\n{\"a\": 2}\n",               Kind::JsonLines, "jsonl"),
+            (b"a,b\n1,2\n3,4\n",                         Kind::Csv,       "csv"),
+            (b"a\tb\n1\t2\n3\t4\n",                      Kind::Tsv,       "tsv"),
+            (log.as_bytes(),                              Kind::Log,       "log"),
+            (b"panic: no\n\ngoroutine 1 [running]:\nmain.f()\n\t/x.go:1 +0x1\n", Kind::Traces, "txt"),
+            (b"diff --git a/x b/x\n",                     Kind::Diff,      "diff"),
+            (b"running 1 test\ntest a ... ok\n",          Kind::TestRun,   "log"),
+            (b"\n<!DOCTYPE html>\n",                      Kind::Html,      "html"),
+            (b"\x7fELF\x02",                              Kind::Binary("ELF program"), "bin"),
+            (&utf16,                                      Kind::Binary("UTF-16 text"), "bin"),
+            (&[0; 4_096],                                 Kind::Binary("binary data"), "bin"),
+            (&[0x81; 4_096],                              Kind::Binary("binary data"), "bin"),
+            ("ÄÖÜ überall\n".as_bytes(),                  Kind::Text,      "txt"),
+            (b"caf\xe9 und so weiter, in Latin-1\n",      Kind::Text,      "txt"),
+        ];
+        for (head, want, extension) in table {
+            let got = kind(head);
+            assert_eq!((got, got.extension()), (*want, *extension), "{}", head.escape_ascii());
         }
     }
-    cells
-}
 
-/// Whether a cell could be the name of a column: no code and no prose.
-fn is_name(cell: &Vec<u8>) -> bool {
-    let cell = cell.trim_ascii();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" _.-/%#$@:()[]&+*".contains(byte);
-    !cell.is_empty()
-        && cell.len() <= 64
-        && cell.iter().all(|byte| plain(byte) || !byte.is_ascii())
-        && cell.split(|byte| *byte == b' ').count() <= 4
-        && cell.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+    #[test]
+    fn a_long_beginning_is_cut_without_harm() {
+        // In the middle of a character, a value, a line.
+        for text in ["é".repeat(KIND_BYTES), "x".repeat(KIND_BYTES * 2)] {
+            assert_eq!(kind(text.as_bytes()), Kind::Text);
+            assert_eq!(kind(format!("[\"{text}\"]").as_bytes()), Kind::Json);
+        }
+    }
 }

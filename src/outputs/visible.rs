@@ -155,17 +155,17 @@ mod tests {
     #[test]
     fn a_cut_leaves_nothing_in_half() {
         #[rustfmt::skip]
-        let table: &[(&[u8], usize, &str, usize, &str, usize)] = &[
-            // bytes           fits  the start    of   the end      of
-            (b"abcdef",        3,    "abc",       3,   "def",       3),
-            (b"ab\xff\xfe",    5,    "ab",        2,   "\\xfe",     1),
-            ("日本語".as_bytes(), 2,    "日本",       6,   "本語",       6),
-            (b"a\nb",          9,    "a␊b",       3,   "a␊b",       3),
-            (b"abc",           0,    "",          0,   "",          0),
+        let table = [
+            // bytes             fits  the start, of     the end, of
+            (&b"abcdef"[..],     3,    ("abc", 3),       ("def", 3)),
+            (b"ab\xff\xfe",      5,    ("ab", 2),        ("\\xfe", 1)),
+            ("日本語".as_bytes(),   2,    ("日本", 6),       ("本語", 6)),
+            (b"a\nb",            9,    ("a␊b", 3),       ("a␊b", 3)),
+            (b"abc",             0,    ("", 0),          ("", 0)),
         ];
-        for (bytes, fits, start, of_start, end, of_end) in table {
-            assert_eq!(visible_start(bytes, *fits), ((*start).into(), *of_start), "{bytes:?}");
-            assert_eq!(visible_end(bytes, *fits), ((*end).into(), *of_end), "{bytes:?}");
+        for (bytes, fits, (start, of_start), (end, of_end)) in table {
+            assert_eq!(visible_start(bytes, fits), (start.into(), of_start), "{bytes:?}");
+            assert_eq!(visible_end(bytes, fits), (end.into(), of_end), "{bytes:?}");
         }
     }
 

@@ -49,8 +49,8 @@ struct File {
 impl Diff {
     fn line(&mut self, line: &[u8]) {
         let (old, new) = &mut self.hunk;
-        // Within a hunk a line may look like anything.
-        if 0 < *old + *new {
+        // Within a hunk a line may go on like anything.
+        if (0 < *old || 0 < *new) && line.first().is_none_or(|byte| b" +-\\".contains(byte)) {
             let (minus, plus) = match line.first() {
                 Some(b'-') => (1, 0),
                 Some(b'+') => (0, 1),
@@ -62,6 +62,7 @@ impl Diff {
             self.count(plus, minus);
             return;
         }
+        self.hunk = (0, 0);
         if let Some(names) = line.strip_prefix(b"diff --git ") {
             // Both are the same, save for a rename, which says so itself.
             let half = names.get(names.len() / 2 + 1..).unwrap_or(names);

@@ -105,7 +105,10 @@ fn head(source: &mut dyn Source, size: u64, mut room: usize) -> io::Result<(Vec<
                     None => (begin + LONG_BYTES_MAX, Length::Over(LONG_BYTES_MAX)),
                 };
                 let last = match length {
-                    Length::Is(_) => at(source, end - LONG_END_BYTES as u64, LONG_END_BYTES)?,
+                    Length::Is(_) => {
+                        let last = end.saturating_sub(LONG_END_BYTES as u64).max(begin);
+                        at(source, last, (end - last) as usize)?
+                    }
                     Length::Over(_) => Vec::new(),
                 };
                 let line_max = LINE_CHARS_MAX.min(room.saturating_sub(1));

@@ -20,13 +20,14 @@
 mod diff;
 mod ends;
 pub(super) mod json;
+mod json_reader;
 pub(super) mod log;
 mod page;
-mod reading;
+pub(super) mod reading;
 mod shape;
 mod shapes;
-pub(super) mod stamp;
-mod table;
+mod stamp;
+pub(super) mod table;
 pub(super) mod test_run;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,9 @@ const HEAD_PERCENT: usize = 50;
 
 /// So much of a digest tells two outputs apart; the journal has all of it.
 const DIGEST_CHARS: usize = 16;
+
+/// What is longer leads nowhere, and leaves room for nothing.
+const PATH_CHARS_MAX: usize = 4_096;
 
 /// So many of the first bytes are shown of what is no text.
 const BINARY_BYTES: u64 = 32;
@@ -85,6 +89,9 @@ pub fn preview(
     budget: Budget,
 ) -> io::Result<String> {
     let mut page = Page::new(budget.chars().min(PREVIEW_CHARS_MAX));
+    // A place of the host may be called anything.
+    let path = page::short(about.path.as_bytes(), PATH_CHARS_MAX);
+    let about = &About { path: &path, ..*about };
     page.cut(facts(size, kind, about).as_bytes());
     if let Kind::Binary(_) = kind {
         binary(source, size, about, &mut page)?;
@@ -93,7 +100,9 @@ pub fn preview(
     if size <= page.room() as u64 * 4
         && let Some(whole) = whole(source, size, page.room())?
     {
-        page.push(&whole);
+        if !whole.is_empty() {
+            page.push(&whole);
+        }
         return Ok(page.finish());
     }
     let room = page.room() * STRUCTURE_PERCENT / 100;
@@ -155,8 +164,7 @@ fn sketch(
     match kind {
         Kind::Json => json::sketch(source, size, about, room),
         Kind::JsonLines => json::sketch_lines(source, size, about, room),
-        Kind::Csv => table::sketch(source, size, about, b','),
-        Kind::Tsv => table::sketch(source, size, about, b'\t'),
+        Kind::Csv | Kind::Tsv => table::sketch(source, size, about),
         Kind::Log => log::sketch(source, size, about),
         Kind::Traces => traces::sketch(source, size, about),
         Kind::Diff => diff::sketch(source, size, about),

@@ -1,5 +1,6 @@
 //! Going through an output once, in bounded memory and a bounded time.
 
+use std::borrow::Cow;
 use std::io::{self, Read, SeekFrom};
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ pub(super) fn each_block(
     Ok(part)
 }
 
-/// Gives one line after the other, without its end, numbered from one.
+/// Gives one line after the other, without its end and its colours, numbered from one.
 pub(super) fn each_line(
     source: &mut dyn Source,
     bytes: u64,
@@ -78,11 +79,11 @@ pub(super) fn each_line(
             number += 1;
             if is_begun {
                 extend(&mut begun, &block[..end]);
-                take(number, without_return(&begun));
+                take(number, &plain(&begun));
                 begun.clear();
                 is_begun = false;
             } else {
-                take(number, without_return(&block[..end.min(LINE_BYTES_MAX)]));
+                take(number, &plain(&block[..end.min(LINE_BYTES_MAX)]));
             }
             block = &block[end + 1..];
         }
@@ -94,7 +95,7 @@ pub(super) fn each_line(
     })?;
     // The last line of a part is not whole.
     if is_begun && part.whole {
-        take(number + 1, without_return(&begun));
+        take(number + 1, &plain(&begun));
     }
     Ok(part)
 }
@@ -104,8 +105,40 @@ fn extend(line: &mut Vec<u8>, more: &[u8]) {
     line.extend_from_slice(&more[..more.len().min(room)]);
 }
 
-fn without_return(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+/// A line as its program meant it: without the return that some end it with, and without
+/// what a terminal would colour it by.
+pub(in crate::outputs) fn plain(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if memchr(ESCAPE, line).is_none() {
+        return Cow::Borrowed(line);
+    }
+    let (mut out, mut rest) = (Vec::with_capacity(line.len()), line);
+    while let Some(at) = memchr(ESCAPE, rest) {
+        let (before, sequence) = rest.split_at(at);
+        out.extend_from_slice(before);
+        let length = sequence_length(sequence);
+        if length == 1 {
+            out.push(ESCAPE);
+        }
+        rest = &sequence[length..];
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
+}
+
+const ESCAPE: u8 = 0x1b;
+
+/// How long the sequence is that begins with this escape: `ESC [ 1 ; 31 m`. One that is
+/// of another kind, or has no end, is the escape alone.
+fn sequence_length(sequence: &[u8]) -> usize {
+    if sequence.get(1) != Some(&b'[') {
+        return 1;
+    }
+    let inner = sequence[2..].iter().take_while(|byte| (0x20..=0x3f).contains(*byte)).count();
+    match sequence.get(2 + inner) {
+        Some(0x40..=0x7e) => inner + 3,
+        _ => 1,
+    }
 }
 
 /// The bytes from `offset` on, as many as there are up to so many.
@@ -120,7 +153,7 @@ pub(super) fn at(source: &mut dyn Source, offset: u64, max: usize) -> io::Result
 mod tests {
     use std::io::Cursor;
 
-    use super::{BLOCK_BYTES, LINE_BYTES_MAX, Part, each_line};
+    use super::{BLOCK_BYTES, LINE_BYTES_MAX, Part, each_line, plain};
 
     fn lines(bytes: &[u8]) -> (Vec<(u64, usize)>, Part) {
         let mut seen = Vec::new();
@@ -128,6 +161,22 @@ mod tests {
             seen.push((number, line.len()));
         });
         (seen, part.unwrap())
+    }
+
+    #[test]
+    fn colours_are_no_part_of_a_line() {
+        #[rustfmt::skip]
+        let table: [(&[u8], &[u8]); 6] = [
+            (b"plain\r",                                 b"plain"),
+            (b"\x1b[2m2026\x1b[0m \x1b[1;31mERROR\x1b[m x", b"2026 ERROR x"),
+            (b"\x1b[K\x1b[?25l",                          b""),
+            (b"a\x1b",                                    b"a\x1b"),
+            (b"\x1b[31",                                  b"\x1b[31"),
+            (b"\x1b]0;title\x07",                         b"\x1b]0;title\x07"),
+        ];
+        for (line, want) in table {
+            assert_eq!(&*plain(line), want);
+        }
     }
 
     #[test]

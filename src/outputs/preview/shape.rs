@@ -15,6 +15,10 @@ const MAP_KEYS: usize = 40;
 /// So much is shown of a value and of a key.
 const EXAMPLE_CHARS: usize = 48;
 const KEY_CHARS: usize = 60;
+const LINE_CHARS: usize = 200;
+
+/// A way of `jq` that is longer helps nobody.
+const WAY_BYTES_MAX: usize = 120;
 
 /// All values at one place.
 #[derive(Debug, Default)]
@@ -158,7 +162,7 @@ impl Shape {
             line += ": ";
         }
         line += &self.type_of(at, whole);
-        lines.push(line);
+        lines.push(short(line.as_bytes(), LINE_CHARS));
         if depth == 0 {
             return;
         }
@@ -172,13 +176,10 @@ impl Shape {
         let keys = &self.nodes[object].keys;
         let others = self.nodes[object].others;
         if let Some(first) = keys.first().filter(|_| MAP_KEYS < keys.len() && self.is_map(object)) {
-            let line = format!(
-                "{}keys such as \"{}\", each:",
-                "  ".repeat(indent + 1),
-                short(&self.nodes[*first].key, KEY_CHARS)
-            );
-            lines.push(line);
-            self.describe(*first, indent + 2, depth - 1, 1, whole, lines);
+            let at = lines.len();
+            self.describe(*first, indent + 1, depth - 1, 1, whole, lines);
+            let (space, first) = ("  ".repeat(indent + 1), lines[at].trim_start());
+            lines[at] = format!("{space}each, such as {first}");
             return;
         }
         for key in keys {
@@ -251,7 +252,9 @@ impl Shape {
             }
             // Within a list there are many, and none is the one.
             for key in node.keys.iter().rev() {
-                if let Some(step) = step(&self.nodes[*key].key) {
+                if let Some(step) = step(&self.nodes[*key].key)
+                    && way.len() + step.len() <= WAY_BYTES_MAX
+                {
                     ways.push((*key, format!("{way}{step}")));
                 }
             }

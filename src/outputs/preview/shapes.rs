@@ -19,6 +19,9 @@ const WORDS_MAX: usize = 40;
 const SHAPES_MAX: usize = 1_000;
 const KNOWN_MAX: usize = 20_000;
 
+/// With so many that begin alike, one is compared.
+const ALIKE_MAX: usize = 100;
+
 /// How many are shown, and how many more that are errors.
 const SHOWN: usize = 10;
 const ERRORS_SHOWN: usize = 5;
@@ -76,7 +79,8 @@ impl Shapes {
             words[WORDS_MAX] = "…".as_bytes();
         }
         let first = if words[0].contains(&b'<') { Vec::new() } else { words[0].to_vec() };
-        let alike = self.alike.entry((words.len(), first)).or_default();
+        let place = (words.len(), first);
+        let alike = self.alike.get(&place).map_or(&[][..], Vec::as_slice);
         let best = alike
             .iter()
             .filter(|at| self.shapes[**at].level == level)
@@ -88,11 +92,12 @@ impl Shapes {
                 merge(&mut self.shapes[at].words, &words);
                 at
             }
-            _ if SHAPES_MAX <= self.shapes.len() => return None,
+            // Nothing is remembered of those that are too many.
+            _ if SHAPES_MAX <= self.shapes.len() || ALIKE_MAX <= alike.len() => return None,
             _ => {
                 let words = words.iter().map(|word| word.to_vec()).collect();
                 self.shapes.push(Shape { words, count: 0, level, first: line });
-                alike.push(self.shapes.len() - 1);
+                self.alike.entry(place).or_default().push(self.shapes.len() - 1);
                 self.shapes.len() - 1
             }
         };
@@ -301,5 +306,7 @@ mod tests {
         }
         assert_eq!(shapes.shapes.len(), SHAPES_MAX);
         assert_eq!(shapes.others, 29_000);
+        assert_eq!(shapes.alike.len(), SHAPES_MAX);
+        assert_eq!(shapes.known.len(), SHAPES_MAX);
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 /// A time is looked for so far from the beginning of a line, a level so far.
 const STAMP_BYTES_MAX: usize = 64;
 const LEVEL_BYTES_MAX: usize = 160;
+const FRACTION_DIGITS_MAX: usize = 9;
 
 /// How bad a line is, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,7 @@ impl Level {
 }
 
 /// Where the time stands in a line, if it is near its beginning.
-pub(in crate::outputs) fn stamp(line: &[u8]) -> Option<Range<usize>> {
+pub(super) fn stamp(line: &[u8]) -> Option<Range<usize>> {
     let within = &line[..line.len().min(STAMP_BYTES_MAX)];
     let mut before = b' ';
     for (at, byte) in within.iter().enumerate() {
@@ -90,6 +91,7 @@ fn fits(text: &[u8], form: &str) -> bool {
 fn fraction(text: &[u8]) -> usize {
     match text {
         [b'.' | b',', rest @ ..] => {
+            let rest = &rest[..rest.len().min(FRACTION_DIGITS_MAX)];
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if digits == 0 { 0 } else { digits + 1 }
         }
@@ -138,8 +140,12 @@ fn is_mark(line: &[u8], begin: usize, end: usize) -> bool {
     let shouted = line[begin..end].iter().all(u8::is_ascii_uppercase);
     let marked = before.is_none_or(|byte| b"[=\":<|(".contains(&byte))
         && after.is_none_or(|byte| b"]\":>|), ".contains(&byte));
-    // As in `12:00:01 error: no such host`.
-    let leads = after == Some(b':') && line[..begin].iter().all(|byte| !byte.is_ascii_lowercase());
+    // As in `12:00:01 error: no such host` and `sshd[12]: error: no such host`.
+    let above = line[..begin].trim_ascii_end();
+    let leads = after == Some(b':')
+        && (above.ends_with(b":")
+            || above.ends_with(b"]")
+            || above.iter().all(|byte| !byte.is_ascii_lowercase()));
     shouted || marked || leads
 }
 

@@ -6,8 +6,10 @@
 use std::io;
 
 use super::page::{short, thousands};
-use super::reading::each_block;
+use super::reading::{at, each_block};
+use super::stamp::stamp;
 use super::{About, Sketch, Source};
+use crate::outputs::kind::KIND_BYTES;
 
 /// So many columns are told apart, and so much is remembered of one cell.
 const COLUMNS_MAX: usize = 300;
@@ -16,13 +18,47 @@ const CELL_BYTES_MAX: usize = 128;
 const NAME_CHARS: usize = 40;
 const EXAMPLE_CHARS: usize = 40;
 
-pub(super) fn sketch(
-    source: &mut dyn Source,
-    size: u64,
-    about: &About<'_>,
-    delimiter: u8,
-) -> io::Result<Sketch> {
-    let mut table = Table::new(delimiter);
+/// Of a beginning, so many rows are compared, and so many must be there.
+const ROWS_COMPARED: usize = 50;
+const ROWS_MIN: u64 = 3;
+
+/// The name of a column is no code and no prose.
+const NAME_BYTES_MAX: usize = 64;
+const NAME_WORDS_MAX: usize = 4;
+
+/// What parts the columns, if this is the beginning of a table with a header.
+pub(in crate::outputs) fn delimiter(head: &[u8]) -> Option<u8> {
+    b"\t,;".iter().copied().find(|delimiter| {
+        let mut table = Table::new(*delimiter);
+        for line in head.split_inclusive(|byte| *byte == b'\n').take(ROWS_COMPARED) {
+            // The last may be cut off, and so is what is in quotes then.
+            if line.ends_with(b"\n") {
+                table.feed(line);
+            }
+        }
+        let names = &table.columns;
+        ROWS_MIN <= table.rows
+            && (2..COLUMNS_MAX).contains(&names.len())
+            && names.iter().all(|column| is_name(column.name.as_bytes()))
+            && table.uneven * 10 <= table.rows
+    })
+}
+
+/// Whether a cell could be the name of a column.
+fn is_name(cell: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b" _.-/%#$@:()[]&+*".contains(byte);
+    let words = cell.split(|byte| *byte == b' ').count();
+    cell.len() <= NAME_BYTES_MAX
+        && words <= NAME_WORDS_MAX
+        && cell.iter().all(|byte| plain(byte) || !byte.is_ascii())
+        && cell.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii())
+        && !cell.ends_with(b".")
+        && stamp(cell).is_none()
+}
+
+pub(super) fn sketch(source: &mut dyn Source, size: u64, about: &About<'_>) -> io::Result<Sketch> {
+    let head = at(source, 0, KIND_BYTES)?;
+    let mut table = Table::new(delimiter(&head).unwrap_or(b','));
     let part = each_block(source, size, |block| {
         table.feed(block);
         true
@@ -36,7 +72,7 @@ pub(super) fn sketch(
     lines.push(format!("{columns} columns, {} rows under a header", thousands(rows)));
     if 0 < table.uneven {
         let uneven = thousands(table.uneven);
-        lines.push(format!("[{uneven} rows have more or fewer cells than the header]"));
+        lines.push(format!("[rows with more or fewer cells than the header: {uneven}]"));
     }
     lines.extend(part.note());
     lines.extend(table.columns.iter().map(|column| column.line(rows)));
@@ -162,16 +198,23 @@ impl Column {
         let what = match self.filled {
             0 => "empty".into(),
             filled if self.numbers == filled => {
-                format!("number, {} to {}", self.least, self.greatest)
+                format!("number, {} to {}", number(self.least), number(self.greatest))
             }
             _ => format!("text, as {}", self.example),
         };
         let mut line = format!("  {}: {what}", self.name);
         if 0 < self.filled && self.filled < rows {
-            line += &format!(", empty in {} rows", thousands(rows - self.filled));
+            let (empty, rows) = (thousands(rows - self.filled), thousands(rows));
+            line += &format!(", empty in {empty} of {rows}");
         }
         line
     }
+}
+
+/// A number without three hundred digits.
+fn number(number: f64) -> String {
+    let plain = number == 0.0 || (1e-6..1e15).contains(&number.abs());
+    if plain { number.to_string() } else { format!("{number:e}") }
 }
 
 #[cfg(test)]
@@ -188,14 +231,13 @@ mod tests {
         }
         csv += "2026-03-01T12:00:00Z,short\r\n";
         insta::assert_snapshot!(shown(csv.as_bytes(), 900), @r#"
-        exit 1 after 2.1 s · /case/outputs/0007-shell.txt · log · 84,676 bytes · 2,502 lines · sha256 e3b0c44298fc1c14…
-        from 2026-03-01T12:00:00Z to 2026-03-01T12:00:00Z
-        shapes of its messages:
-          1,500 × pay-<n>,<n>,
-          500 × pay-<n>,<n>,"slow, ""very""
-          500 × slow"
-          1 × at,service,latency ms,note
-          1 × short
+        exit 1 after 2.1 s · /case/outputs/0007-shell.txt · CSV · 84,676 bytes · 2,502 lines · sha256 e3b0c44298fc1c14…
+        4 columns, 2,001 rows under a header
+        [rows with more or fewer cells than the header: 1]
+          at: text, as 2026-03-01T12:00:00Z
+          service: text, as pay-0
+          latency ms: number, 0.5 to 299.5, empty in 1 of 2,001
+          note: text, as slow, very␊slow, empty in 1,501 of 2,001
         [lines 1-5 of 2,502]
         at,service,latency ms,note
         2026-03-01T12:00:00Z,pay-0,0.5,"slow, ""very""
@@ -208,7 +250,7 @@ mod tests {
         2026-03-01T12:00:00Z,pay-1998,198.5,
         2026-03-01T12:00:00Z,pay-1999,199.5,
         2026-03-01T12:00:00Z,short
-        next: read_file /case/outputs/0007-shell.txt from=6, or grep in it
+        next: grep in /case/outputs/0007-shell.txt, or read_file /case/outputs/0007-shell.txt from=2
         "#);
         let tsv: String = (0..500).map(|n| format!("{n}\tname {n}\n")).collect();
         let shown = shown(format!("id\tname\n{tsv}").as_bytes(), 900);
@@ -216,6 +258,25 @@ mod tests {
             shown.contains("2 columns, 500 rows under a header\n  id: number, 0 to 499\n"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn tables_are_told_from_code_and_prose() {
+        #[rustfmt::skip]
+        let table = [
+            ("a,b\n1,2\n3,4\n",                                  Some(b',')),
+            ("name;price in euro\n\"a;b\";2,50\nc;3,50\n",        Some(b';')),
+            ("a\tb\n1\t2, and more, and more\n3\t\n",              Some(b'\t')),
+            ("a,b\n",                                            None),
+            ("a,b\n1,2,3\n4\n5,6\n",                             None),
+            ("pay(a, b);\npay(c, d);\npay(e, f);\n",                         None),
+            ("It was late, and dark.\nWe left, and slept.\nAll, at last.\n",    None),
+            ("2026-03-01 12:00:00,7 up\n2026-03-01 12:00:01,7 down\n", None),
+            ("one\ntwo\n",                                       None),
+        ];
+        for (text, want) in table {
+            assert_eq!(super::delimiter(text.as_bytes()), want, "{text}");
+        }
     }
 
     #[test]

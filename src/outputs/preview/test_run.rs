@@ -20,6 +20,7 @@ const WHY_CHARS: usize = 160;
 
 /// For a run, so many lines must be those of one.
 const LINES_MIN: usize = 2;
+const LINES_PER_MARK: usize = 60;
 
 /// Whether these are lines of a run of tests.
 pub(in crate::outputs) fn is_test_run(lines: &[&[u8]]) -> bool {
@@ -37,7 +38,7 @@ pub(in crate::outputs) fn is_test_run(lines: &[&[u8]]) -> bool {
         return true;
     }
     let marks = lines.iter().filter(|line| !matches!(read(line), Says::Nothing)).count();
-    LINES_MIN <= marks && lines.len() <= marks * 20
+    LINES_MIN <= marks && lines.len() <= marks * LINES_PER_MARK
 }
 
 pub(super) fn sketch(source: &mut dyn Source, size: u64, about: &About<'_>) -> io::Result<Sketch> {
@@ -160,8 +161,9 @@ impl Run {
             return;
         }
         if failed.why.ends_with(':') {
-            // After `panicked at src/x.rs:1:2:`.
+            // After `panicked at src/x.rs:1:2:`, and only once.
             failed.why = format!("{} {}", failed.why, short(text, WHY_CHARS));
+            self.about = None;
         } else if failed.why.is_empty() && line.starts_with(b" ") {
             failed.why = short(text, WHY_CHARS);
         }
@@ -260,13 +262,12 @@ fn read(line: &[u8]) -> Says<'_> {
             }
         }
         Some(b'P') if text.starts_with(b"PASS ") => return Says::Passed,
-        Some(b'o') => {
+        Some(b'o')
             if text.starts_with(b"ok \t")
                 || text.starts_with(b"ok  \t")
-                || text.strip_prefix(b"ok ").is_some_and(is_tap)
-            {
-                return Says::Passed;
-            }
+                || text.strip_prefix(b"ok ").is_some_and(is_tap) =>
+        {
+            return Says::Passed;
         }
         Some(b'n') => {
             // TAP: `not ok 3 - charges`
@@ -290,14 +291,13 @@ fn read(line: &[u8]) -> Says<'_> {
                 return Says::Totals;
             }
         }
-        Some(b'T') => {
-            // jest: `Tests:       1 failed, 2 passed, 3 total`; Maven: `Tests run: 5, …`
-            if text.starts_with(b"Tests: ")
-                || text.starts_with(b"Test Suites: ")
-                || text.starts_with(b"Tests run: ")
-            {
-                return Says::Totals;
-            }
+        // jest: `Tests:       1 failed, 2 passed, 3 total`; Maven: `Tests run: 5, …`
+        Some(b'T')
+            if [&b"Tests: "[..], b"Test Suites: ", b"Tests run: "]
+                .iter()
+                .any(|start| text.starts_with(start)) =>
+        {
+            return Says::Totals;
         }
         Some(b'S') if text.starts_with(b"Summary [") => return Says::Totals,
         Some(b'[') => {
@@ -316,7 +316,8 @@ fn read(line: &[u8]) -> Says<'_> {
         }
         Some(b'<') => return xml(text),
         // jest: `● checkout › charges once`; vitest: `× checkout > charges once`
-        Some(0xe2 | 0xc3) => {
+        // Without a space before it, it is a service and not a test.
+        Some(0xe2 | 0xc3) if line.starts_with(b" ") => {
             for mark in ["● ", "× ", "✕ ", "✗ "] {
                 if let Some(name) = text.strip_prefix(mark.as_bytes()) {
                     return failed(name);
@@ -488,9 +489,23 @@ not ok 2 - charges
           TestCharge (line 4)
               pay_test.go:12: charged 1, want 2
         ");
-        insta::assert_snapshot!(sketch(JEST), @"");
-        insta::assert_snapshot!(sketch(TAP), @"");
-        insta::assert_snapshot!(sketch(JUNIT), @"");
+        insta::assert_snapshot!(sketch(JEST), @"
+        FAIL src/pay.test.js
+        Tests:       1 failed, 2 passed, 3 total
+        1 failed test:
+          pay › charges once (line 2)
+              expect(received).toBe(expected)
+        ");
+        insta::assert_snapshot!(sketch(TAP), @"
+        1 failed test:
+          charges (line 3)
+        ");
+        insta::assert_snapshot!(sketch(JUNIT), @r#"
+        <testsuite name="pay" tests="2" failures="1">
+        1 failed test:
+          charges (line 5)
+              expected 2 but was 1
+        "#);
     }
 
     #[test]

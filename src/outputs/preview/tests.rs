@@ -112,9 +112,35 @@ fn the_largest_budget_makes_no_larger_preview() {
 fn a_file_that_became_shorter_is_shown_as_far_as_it_goes() {
     let about = About { path: "/case/outputs/1", ..About::default() };
     for kind in KINDS {
-        let mut source = Cursor::new(b"{\"a\": 1}\nb,c\n");
-        let shown = preview(&mut source, 1 << 40, kind, &about, Budget::new(500)).unwrap();
-        assert!(shown.chars().count() <= 500, "{kind:?}");
+        for left in [&b"{\"a\": 1}\nb,c\n"[..], b"no end", b""] {
+            let mut source = Cursor::new(left);
+            let shown = preview(&mut source, 1 << 40, kind, &about, Budget::new(500)).unwrap();
+            assert!(shown.chars().count() <= 500, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_hunk_or_a_reason_without_end_is_harmless() {
+    let max = u64::MAX;
+    let diff = format!("diff --git a/x b/x\n@@ -1,{max} +1,{max} @@\n-a\n+b\n").repeat(50);
+    assert!(shown(diff.as_bytes(), 500).contains("50 files, +50 -50\n"));
+    let reasons = "thread 'a' panicked at x:\n".to_owned() + &"more:\n".repeat(10_000);
+    let run = format!("running 5 tests\n---- a stdout ----\n{reasons}");
+    assert!(shown(run.as_bytes(), 900).contains("      thread 'a' panicked at x: more:\n"));
+    let table = format!("a,b\n{}", "1e300,2\n-1e-300,3\n".repeat(400));
+    assert!(shown(table.as_bytes(), 900).contains("a: number, -1e-300 to 1e300\n"));
+}
+
+#[test]
+fn the_place_of_the_host_hides_nothing() {
+    let path = "/srv/\u{202e}x\n\x1b[2Jy";
+    let about = About { path, facts: "a\nb", ..About::default() };
+    for kind in KINDS.into_iter().chain([Kind::Binary("data")]) {
+        let mut source = Cursor::new(text(1_000));
+        let shown = preview(&mut source, 28_893, kind, &about, Budget::new(900)).unwrap();
+        assert_eq!(visible(shown.as_bytes()), shown, "{kind:?}");
+        assert!(shown.starts_with("a␊b · /srv/\\u{202e}x␊␛[2Jy · "), "{shown}");
     }
 }
 

@@ -148,6 +148,9 @@ pub(super) fn find(
         return None;
     }
     let mut found = Found { wide, ..run(window, place.at, set) };
+    if place.tagged && !window.starts(found.end, b"</") {
+        return None;
+    }
     // What escapes the quote that ends the value.
     while place.quoted && found.start < found.end && window.before(found.end) == Some(b'\\') {
         found.end -= 1;
@@ -232,6 +235,8 @@ struct Place {
     quoted: bool,
     /// `NAME=value`, as in an environment: all of it is the value.
     alone: bool,
+    /// `<name>value</name>`.
+    tagged: bool,
 }
 
 /// Past the sign that assigns, to the value.
@@ -242,12 +247,13 @@ fn sign(window: &Window<'_>, name: &Name) -> Option<Place> {
     let flag = window.starts(name.start, b"--");
     let signs: [&[u8]; 7] = [b":=", b"=>", b"===", b"==", b"=", b":", b"%3d"];
     let sign = signs.into_iter().find(|sign| window.starts_folded(spaced, sign));
+    let tagged = sign.is_none()
+        && spaced == name.end
+        && window.get(spaced) == Some(b'>')
+        && window.before(name.start) == Some(b'<');
     let (after, comma) = match (sign, window.get(spaced)) {
         (Some(sign), _) => (spaced + sign.len(), false),
-        // <password>…
-        (None, Some(b'>')) if window.before(name.start) == Some(b'<') && spaced == name.end => {
-            (spaced + 1, false)
-        }
+        (None, Some(b'>')) if tagged => (spaced + 1, false),
         // ("password", "…")
         (None, Some(b',')) if name.end < unquoted => (spaced + 1, true),
         // --password …
@@ -262,7 +268,7 @@ fn sign(window: &Window<'_>, name: &Name) -> Option<Place> {
         return None;
     }
     let tight = spaced == name.end && value == after && sign == Some(b"=");
-    Some(Place { at, quoted, alone: name.loud && tight && !quoted })
+    Some(Place { at, quoted, alone: name.loud && tight && !quoted, tagged })
 }
 
 /// Past a quote, however it is escaped.

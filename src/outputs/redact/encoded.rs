@@ -155,7 +155,7 @@ mod tests {
             (b"one\ntwo\n3",       r"one\ntwo\n3"),
             (b"one\ntwo\n3",       "one\r\ntwo\r\n3"),
             (b"correcthorse",      "Y29ycmVjdGhvcnNl"),
-            (b"correcthorse",      "NvcnJlY3Rob3Jz"),
+            (b"correcthorse",      "NvcnJlY3Rob3JzZ"),
             (b"correcthorse",      "jb3JyZWN0aG9yc2"),
             (b"correcthorse",      "636f7272656374686f727365"),
             (b"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7", "__79_Pv6-fj3"),

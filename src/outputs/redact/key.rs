@@ -30,7 +30,7 @@ pub(super) fn pem(window: &Window<'_>, at: usize) -> Option<Found> {
     let end = window.run(title, &TITLE, TITLE_BYTES_MAX);
     let names = window.seen(title, end);
     let private = names.ends_with(b"PRIVATE KEY") || names.ends_with(b"PRIVATE KEY BLOCK");
-    (private && window.starts(end, DASHES)).then(|| rest(window, end + DASHES.len()))?
+    (private && window.starts(end, DASHES)).then(|| body(window, end + DASHES.len(), true))?
 }
 
 /// The lines of a key of PuTTY, after their number.
@@ -39,18 +39,28 @@ pub(super) fn putty(window: &Window<'_>, at: usize) -> Option<Found> {
     if !window.starts(at, b"Private-Lines: ") {
         return None;
     }
-    rest(window, window.run(number, &class("0-9"), 3))
+    let start = skip_between(window, window.run(number, &class("0-9"), 3));
+    found(start, lines(window, start))
 }
 
 /// What is left of a key, from anywhere in it.
 pub(super) fn rest(window: &Window<'_>, from: usize) -> Option<Found> {
+    body(window, from, false)
+}
+
+/// What comes after the first line, or after a part of it.
+fn body(window: &Window<'_>, from: usize, first: bool) -> Option<Found> {
     let start = skip_between(window, from);
-    let (end, rest) = match next_dashes(window, from) {
+    let lines = match next_dashes(window, from) {
         Some(dashes) if ends_key(window, dashes) => {
-            (trimmed(window, start, dashes, holds_key(window.seen(start, dashes))), None)
+            (trimmed(window, start, dashes, !first || holds_key(window.seen(start, dashes))), None)
         }
         _ => lines(window, start),
     };
+    found(start, lines)
+}
+
+fn found(start: usize, (end, rest): (usize, Option<Rest>)) -> Option<Found> {
     (start < end).then_some(Found { start, end, rest, wide: false })
 }
 
@@ -102,8 +112,10 @@ fn lines(window: &Window<'_>, start: usize) -> (usize, Option<Rest>) {
             end = field;
         } else {
             let line = window.run(at, &BASE64, most.saturating_sub(at));
-            if line == most {
-                return (line, window.has(line, &BASE64).then_some(Rest::Key));
+            if most <= line {
+                // The next part begins with this line, unless it has no beginning here.
+                let rest = if start < end { Rest::Key } else { Rest::Run(&BASE64) };
+                return (if start < end { end } else { line }, Some(rest));
             }
             if line - at < LINE_BYTES_MIN {
                 return (end, None);
@@ -111,9 +123,6 @@ fn lines(window: &Window<'_>, start: usize) -> (usize, Option<Rest>) {
             end = line;
         }
         at = skip_between(window, end);
-        if most <= at {
-            return (end, Some(Rest::Key));
-        }
         // A short line is the last one of a key, or what was left of one, if it looks so.
         let last = window.run(at, &BASE64, LINE_BYTES_MIN);
         let line = window.seen(at, last);

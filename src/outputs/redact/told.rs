@@ -55,8 +55,8 @@ pub(super) fn signature(window: &Window<'_>, at: usize) -> Option<Found> {
     static SIGNATURE: Class = class("A-Za-z0-9+/=%_-");
     let start = if window.starts_folded(at, b"-signature=") {
         at + b"-signature=".len()
-    } else if window.starts_folded(at, b"?sig=") || window.starts_folded(at, b"&sig=") {
-        at + b"?sig=".len()
+    } else if window.starts_folded(at, b"sig=") && matches!(window.before(at), Some(b'?' | b'&')) {
+        at + b"sig=".len()
     } else {
         return None;
     };

@@ -288,7 +288,7 @@ pub(super) const NAMES: &[Rule] = &[
     Rule {
         name: "signature",
         what: "what signs a URL",
-        anchors: &["?sig=", "-signature="],
+        anchors: &["sig=", "-signature="],
         shape: Told(told::signature),
         matches: &[
             "?sv=2020&sig=«Zk9mJ2v8Q1xY7wP3tR5uN6sL4kH0gF2dB8aC9eD1iO0%3D»&se=2030",

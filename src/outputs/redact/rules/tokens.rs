@@ -72,7 +72,7 @@ pub(super) const TOKENS: &[Rule] = &[
         name: "slack-webhook",
         what: "an address that posts to Slack",
         anchors: &["hooks.slack.com/services/"],
-        shape: Token(&[Run(&BASE64, 20, 255)]),
+        shape: Token(&[Run(&UPPER, 8, 255), Text("/"), Run(&UPPER, 8, 255), Text("/"), Run(&ALNUM, 12, 255)]),
         matches: &["https://«hooks.slack~.com/services/T00000000/B00000000/a1B2c3D4e5F6»"],
         misses: &["hooks.slack.com/services/", "hooks.example.com"],
     },
