@@ -116,6 +116,14 @@ impl Spool {
         text
     }
 
+    /// How it begins, whatever became of the rest.
+    pub(super) fn beginning(&self) -> Vec<u8> {
+        match &self.file {
+            Some(file) => head(file.as_file()).unwrap_or_default(),
+            None => self.buffer[..self.buffer.len().min(KIND_BYTES)].to_vec(),
+        }
+    }
+
     /// All of it in its file.
     pub(super) fn fill(mut self) -> Result<Filled, OutputsError> {
         self.whole()?;

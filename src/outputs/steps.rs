@@ -59,8 +59,8 @@ impl Raw {
         self.bytes
     }
 
-    /// All of it without secrets.
-    pub fn clean(self) -> Result<Clean, OutputsError> {
+    /// All of it without secrets, as far as it could be taken in.
+    pub fn clean(self) -> Clean {
         let mut failed = self.failed;
         let mut end = |Pipe { redactor, mut spool }: Pipe| {
             redactor.finish(|clean| {
@@ -71,10 +71,7 @@ impl Raw {
             spool
         };
         let (out, err) = (end(self.out), end(self.err));
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Clean { out, err }),
-        }
+        Clean { out, err, failed }
     }
 }
 
@@ -83,6 +80,7 @@ impl Raw {
 pub struct Clean {
     out: Spool,
     err: Spool,
+    failed: Option<OutputsError>,
 }
 
 /// Whether and as what something is kept.
@@ -113,31 +111,35 @@ impl Clean {
         (out.chars().count() + err.chars().count() <= budget.chars()).then_some((out, err))
     }
 
-    /// Keeps what is too large to show.
-    pub fn keep(self, outputs: &mut Outputs, keeping: &Keeping<'_>) -> Result<Kept, OutputsError> {
+    /// Keeps what is too large to show. What cannot be kept is told by its beginning, and
+    /// why: the command was run, and is not run again to see what it said.
+    pub fn keep(self, outputs: &mut Outputs, keeping: &Keeping<'_>) -> Kept {
         let room = Budget::new(keeping.budget.chars().saturating_sub(FACTS_CHARS_MAX));
         if let Some((out, err)) = self.whole(room) {
-            return Ok(Kept { out: Part::Whole(out), err: Part::Whole(err) });
+            return Kept { out: Part::Whole(out), err: Part::Whole(err) };
         }
         if keeping.is_a_file
             && let Some(bytes) = self.out.small()
         {
             let whole = Part::Whole(visible(bytes).into_owned());
-            return Ok(Kept { out: whole, err: Part::Whole(String::new()) });
+            return Kept { out: whole, err: Part::Whole(String::new()) };
         }
         // The smaller of the two may still be shown whole.
         let half = room.chars() / 2;
+        let mut failed = self.failed;
         let mut part = |spool: Spool, stream| {
             let text = spool.small().map(visible).filter(|text| text.chars().count() <= half);
-            match text.map(|text| text.into_owned()) {
-                Some(text) => Ok(Part::Whole(text)),
-                None => {
-                    let kept = outputs.keep(spool, keeping.tool, stream, keeping.referenced)?;
-                    Ok::<_, OutputsError>(Part::Kept(kept))
-                }
+            if let Some(text) = text {
+                return Part::Whole(text.into_owned());
             }
+            let beginning = spool.beginning();
+            let kept = outputs.keep(spool, keeping.tool, stream, keeping.referenced);
+            kept.map(Part::Kept).unwrap_or_else(|error| {
+                let why = failed.take().unwrap_or(error).to_string();
+                Part::Unkept { beginning: visible(&beginning).into_owned(), why }
+            })
         };
-        Ok(Kept { out: part(self.out, Stream::Out)?, err: part(self.err, Stream::Err)? })
+        Kept { out: part(self.out, Stream::Out), err: part(self.err, Stream::Err) }
     }
 }
 
@@ -148,6 +150,9 @@ impl Clean {
         outputs: &mut Outputs,
         keeping: &Keeping<'_>,
     ) -> Result<Vec<KeptFile>, OutputsError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         let mut files = Vec::new();
         for (spool, stream) in [(self.out, Stream::Out), (self.err, Stream::Err)] {
             if 0 < spool.bytes() {
@@ -172,6 +177,11 @@ pub struct Kept {
 enum Part {
     Whole(String),
     Kept(KeptFile),
+    /// There was more, and it is gone.
+    Unkept {
+        beginning: String,
+        why: String,
+    },
 }
 
 /// What is told of a call beside what it gave.
@@ -188,7 +198,7 @@ impl Kept {
     pub fn files(&self) -> Vec<KeptFile> {
         let files = [&self.out, &self.err].into_iter().filter_map(|part| match part {
             Part::Kept(file) => Some(file.clone()),
-            Part::Whole(_) => None,
+            Part::Whole(_) | Part::Unkept { .. } => None,
         });
         files.collect()
     }
@@ -280,6 +290,9 @@ fn line(text: &str, secrets: &Secrets) -> String {
     }
 }
 
+/// What is shown of an output that could not be kept.
+const UNKEPT_CHARS_MAX: usize = 3_000;
+
 /// Lines that stay within a budget.
 struct Page {
     text: String,
@@ -337,6 +350,13 @@ impl Page {
     fn part(&mut self, part: Part, chars: usize) -> Result<(), OutputsError> {
         match part {
             Part::Whole(text) => self.lines(&text),
+            Part::Unkept { beginning, why } => {
+                self.line(&format!("only the beginning is left of this: {why}"));
+                let room = chars.min(self.left()).min(UNKEPT_CHARS_MAX);
+                let end = beginning.char_indices().nth(room).map_or(beginning.len(), |at| at.0);
+                let end = beginning[..end].rfind('\n').map_or(0, |at| at + 1);
+                self.lines(&beginning[..end]);
+            }
             Part::Kept(file) => {
                 let budget = Budget::new(chars.min(self.left()).saturating_sub(1));
                 let text = file.preview(budget)?;

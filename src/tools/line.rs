@@ -6,6 +6,8 @@
 //!
 //! Nothing reaches whoever asked by another way, an error neither.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,8 +15,10 @@ use jiff::Timestamp;
 
 use super::background::{Background, Job, Wanted};
 use super::call::Call;
-use super::session::{Session, lock};
-use super::{Answer, Shell, Stop, ToolError, ended, grep, judge, read_file, shell, write_file};
+use super::session::{Opened, Session, lock};
+use super::{
+    Answer, Shell, Stop, ToolError, ended, grep, judge, named, read_file, shell, write_file,
+};
 use crate::config::limits::Limit;
 use crate::govern::{Entry, KeptAs, Verdict};
 use crate::hint::Hint;
@@ -89,7 +93,7 @@ impl Session {
         let mut raw = Raw::new(&lock(&self.outputs), &self.ground.secrets);
         let outcome = self.run(call, stop, &mut raw)?;
         record.bytes = raw.bytes();
-        let clean = raw.clean()?;
+        let clean = raw.clean();
         let asked = call.repeats().then(|| record.asked()).flatten();
         let digest = clean.digest();
         record.outcome = redact::text(&self.ground.secrets, &outcome.facts).into_string();
@@ -118,8 +122,11 @@ impl Session {
         budget: Budget,
         is_a_file: bool,
     ) -> Result<(Shown, Vec<KeptFile>), ToolError> {
-        let keeping = Keeping { tool, budget, is_a_file, referenced: &|_| false };
-        let kept = clean.keep(&mut lock(&self.outputs), &keeping)?;
+        let base = self.ground.start.base.as_os_str().as_bytes();
+        let referenced =
+            |name: &str| self.jail().is_ok_and(|opened| named::is_named(&opened.jail, base, name));
+        let keeping = Keeping { tool, budget, is_a_file, referenced: &referenced };
+        let kept = clean.keep(&mut lock(&self.outputs), &keeping);
         let files = kept.files();
         let told = Told { facts: &outcome.facts, next: outcome.next.as_deref() };
         Ok((kept.show(&told, &self.ground.secrets, budget)?, files))
@@ -161,6 +168,8 @@ impl Session {
         let most = start.limits.get(Limit::Session);
         let timeout_s = asked.timeout_s.unwrap_or(most).min(most);
         let following = Following {
+            opened: opened.clone(),
+            base: start.base.clone(),
             job: job.clone(),
             raw: Raw::new(&lock(&self.outputs), &self.ground.secrets),
             outputs: self.outputs.clone(),
@@ -325,6 +334,8 @@ fn clean(arguments: serde_json::Value, secrets: &Secrets) -> serde_json::Value {
 
 /// What follows a command in the background to its end.
 struct Following {
+    opened: Arc<Opened>,
+    base: PathBuf,
     job: Arc<Job>,
     raw: Raw,
     outputs: Arc<std::sync::Mutex<crate::outputs::Outputs>>,
@@ -347,10 +358,8 @@ impl Following {
             is_a_file: false,
             referenced: &|_| false,
         };
-        let kept = self.raw.clean().and_then(|clean| {
-            // Whatever its size: what was looked at is gone from the tail.
-            clean.keep_all(&mut lock(&self.outputs), &keeping)
-        });
+        // Whatever its size: what was looked at is gone from the tail.
+        let kept = self.raw.clean().keep_all(&mut lock(&self.outputs), &keeping);
         let (files, how) = match kept {
             Ok(files) => {
                 let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();

@@ -15,6 +15,7 @@ pub mod grep;
 mod judge;
 mod line;
 mod missing;
+mod named;
 mod older;
 mod place;
 mod process;

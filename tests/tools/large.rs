@@ -65,6 +65,44 @@ fn the_oldest_goes_when_there_is_no_room_and_that_is_said() {
 }
 
 #[test]
+fn what_the_agent_named_stays() {
+    let ground = Ground::with(&[(Limit::Outputs, 1)]);
+    in_session(&ground, |session| {
+        let large = "head -c 500000 /dev/zero | tr '\\0' 'x' | fold -w 80";
+        shell(session, large);
+        shell(session, "echo 'see outputs/0001-shell.txt, line 4' > findings.md");
+        shell(session, large);
+        shell(session, large);
+        assert_eq!(ground.outputs(), ["0001-shell.txt", "0003-shell.txt"]);
+        shell(session, "echo 'and 0003-shell' >> findings.md");
+        let full = shell(session, large);
+        let why = "only the beginning is left of this: no room for an output of 506249 bytes: \
+                   1012498 of 1048576 are in files that were named";
+        assert_eq!(full.lines().nth(1), Some(why));
+        assert!(full.ends_with(&format!("\n{}\n", "x".repeat(80))), "{full}");
+        assert_eq!(ground.outputs(), ["0001-shell.txt", "0003-shell.txt"]);
+    });
+}
+
+#[test]
+fn what_cannot_be_written_is_shown_as_far_as_it_came() {
+    let ground = Ground::new();
+    in_session(&ground, |session| {
+        shell(session, "true");
+        std::fs::remove_dir(ground.host("outputs")).unwrap();
+        let text = shell(session, "seq 100000; touch done");
+        let why = "only the beginning is left of this: cannot write an output to";
+        assert!(text.lines().nth(1).is_some_and(|line| line.starts_with(why)), "{text}");
+        assert!(text.contains("\n1\n2\n3\n"), "{text}");
+        assert!(ground.host("notes/done").exists());
+        // What is small needs no file.
+        assert!(shell(session, "echo fine").ends_with("\nfine\n"));
+        std::fs::create_dir(ground.host("outputs")).unwrap();
+        assert!(shell(session, "seq 100000").contains("/case/outputs/0001-shell.txt"));
+    });
+}
+
+#[test]
 fn an_output_has_an_end() {
     let ground = Ground::with(&[(Limit::Output, 1)]);
     in_session(&ground, |session| {
