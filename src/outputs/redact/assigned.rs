@@ -6,6 +6,7 @@
 
 use super::class::{Class, DOTTED, WORD, class, printed_without};
 use super::judge::{self, JUDGED_BYTES_MAX};
+use super::mark;
 use super::shape::{Covered, Found, run};
 use super::window::Window;
 
@@ -32,16 +33,86 @@ pub(super) enum Value {
 
 /// What may follow the word and is still the same name.
 const ENDINGS: &[&str] = &[
-    "s", "key", "keys", "access", "base", "value", "val", "text", "string", "str", "data",
-    "hex", "b64", "base64", "raw", "plain", "plaintext", "encoded", "prod", "production", "dev",
-    "staging", "test", "live", "old", "new", "current", "previous", "next", "primary", "secondary",
-    "default", "admin", "user", "root", "db", "a", "b", "enc", "md5", "token", "secret", "password",
+    "s",
+    "key",
+    "keys",
+    "access",
+    "base",
+    "value",
+    "val",
+    "text",
+    "string",
+    "str",
+    "data",
+    "hex",
+    "b64",
+    "base64",
+    "raw",
+    "plain",
+    "plaintext",
+    "encoded",
+    "prod",
+    "production",
+    "dev",
+    "staging",
+    "test",
+    "live",
+    "old",
+    "new",
+    "current",
+    "previous",
+    "next",
+    "primary",
+    "secondary",
+    "default",
+    "admin",
+    "user",
+    "root",
+    "db",
+    "a",
+    "b",
+    "enc",
+    "md5",
+    "token",
+    "secret",
+    "password",
 ];
 /// What the name of a variable says last if its value is no secret.
 const ABOUT: &[&str] = &[
-    "id", "ids", "name", "names", "url", "uri", "arn", "file", "path", "dir", "type", "ttl", "version",
-    "ref", "count", "length", "size", "limit", "expiry", "expires", "issuer", "env", "field", "header",
-    "service", "server", "host", "endpoint", "image", "policy", "alg", "algorithm", "created", "at",
+    "id",
+    "ids",
+    "name",
+    "names",
+    "url",
+    "uri",
+    "arn",
+    "file",
+    "path",
+    "dir",
+    "type",
+    "ttl",
+    "version",
+    "ref",
+    "count",
+    "length",
+    "size",
+    "limit",
+    "expiry",
+    "expires",
+    "issuer",
+    "env",
+    "field",
+    "header",
+    "service",
+    "server",
+    "host",
+    "endpoint",
+    "image",
+    "policy",
+    "alg",
+    "algorithm",
+    "created",
+    "at",
 ];
 
 const NAME_BYTES_MAX: usize = 48;
@@ -61,6 +132,10 @@ pub(super) fn find(
 ) -> Option<Found> {
     let name = name(window, at, names)?;
     let place = sign(window, &name)?;
+    // Before it was clean, this was the end of another name.
+    if mark::ends_before(window, name.start) {
+        return None;
+    }
     let wide = place.quoted || place.alone;
     let set = if wide { &WIDE } else { &NARROW };
     if place.at < covered.wide || !wide && place.at < covered.any {
@@ -72,9 +147,7 @@ pub(super) fn find(
     let code = !wide && matches!(window.get(judged), Some(b'(' | b'[' | b'{'));
     let secret = match names.value {
         Value::Random => judge::is_random(value),
-        Value::Password => {
-            judge::is_random(value) || judge::is_password(value, wide)
-        }
+        Value::Password => judge::is_random(value) || judge::is_password(value, wide),
     };
     if code || !secret {
         return None;

@@ -37,11 +37,14 @@ pub(super) fn is_token(value: &[u8]) -> bool {
 /// Whether a person may have made this up as a password.
 pub(super) fn is_password(value: &[u8], quoted: bool) -> bool {
     let value = judged(value);
-    let odd = |byte: &u8| byte.is_ascii_digit() || b"!@#$%^&*+=?~".contains(byte) || !byte.is_ascii();
-    let path = value.iter().filter(|byte| **byte == b'/').count() >= 2 && value.first() == Some(&b'/');
+    let odd =
+        |byte: &u8| byte.is_ascii_digit() || b"!@#$%^&*+=?~".contains(byte) || !byte.is_ascii();
+    let path =
+        value.iter().filter(|byte| **byte == b'/').count() >= 2 && value.first() == Some(&b'/');
     let lower = value.to_ascii_lowercase();
     let says_so = ["passw", "pwd", "secret_", "://"];
-    let says_so = says_so.iter().any(|word| lower.windows(word.len()).any(|at| at == word.as_bytes()));
+    let says_so =
+        says_so.iter().any(|word| lower.windows(word.len()).any(|at| at == word.as_bytes()));
     // `self.data1.value` in code; in quotes it would be a value.
     let is_name = !quoted
         && value.iter().any(|byte| matches!(byte, b'.' | b'_'))
@@ -77,7 +80,9 @@ fn judged(value: &[u8]) -> &[u8] {
 
 /// What stands between the signs that people join words with.
 fn pieces(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| matches!(byte, b'_' | b'-' | b'.' | b'/' | b':')).filter(|piece| !piece.is_empty())
+    value
+        .split(|byte| matches!(byte, b'_' | b'-' | b'.' | b'/' | b':'))
+        .filter(|piece| !piece.is_empty())
 }
 
 /// Whether lower case, upper case and digits take turns faster than in words.
@@ -156,14 +161,17 @@ mod tests {
         for password in ["hunter2", "correct!horse", "S3cr3t!", "пароль"] {
             assert!(is_password(password.as_bytes(), false), "{password}");
         }
-        for other in ["String", "pw2", "user.password1", "self.data1.value", "123456", "${DB_PASS1}"] {
+        for other in
+            ["String", "pw2", "user.password1", "self.data1.value", "123456", "${DB_PASS1}"]
+        {
             assert!(!is_password(other.as_bytes(), false), "{other}");
         }
     }
 
     #[test]
     fn a_place_for_a_value_is_none() {
-        for place in ["$TOKEN", "${TOKEN:-x}", "$(cat x)", "{{ .token }}", "<token>", "***", "xxxx"] {
+        for place in ["$TOKEN", "${TOKEN:-x}", "$(cat x)", "{{ .token }}", "<token>", "***", "xxxx"]
+        {
             assert!(stands_for_a_value(place.as_bytes()), "{place}");
         }
         for value in ["hunter2", "$ecret!1", "p$ss", "<3hearts"] {

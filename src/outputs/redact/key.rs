@@ -145,8 +145,8 @@ fn field(window: &Window<'_>, at: usize) -> Option<usize> {
 fn skip_between(window: &Window<'_>, mut at: usize) -> usize {
     let most = at + 64;
     while at < most {
-        let escaped = window.get(at) == Some(b'\\')
-            && matches!(window.get(at + 1), Some(b'n' | b'r' | b't'));
+        let escaped =
+            window.get(at) == Some(b'\\') && matches!(window.get(at + 1), Some(b'n' | b'r' | b't'));
         if escaped {
             at += 2;
         } else if window.has(at, &BETWEEN) {

@@ -35,9 +35,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use known::{
-    KNOWN_BYTES_MAX, KNOWN_BYTES_MIN, KNOWN_TOTAL_BYTES_MAX, Known, RedactError,
-};
+pub use known::{KNOWN_BYTES_MAX, KNOWN_BYTES_MIN, KNOWN_TOTAL_BYTES_MAX, Known, RedactError};
 pub use secrets::Secrets;
 pub use stream::HELD_BYTES_MAX;
 

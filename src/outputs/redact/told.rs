@@ -26,13 +26,12 @@ pub(super) fn basic(window: &Window<'_>, at: usize) -> Option<Found> {
     (TOKEN_BYTES_MIN <= value.len() && names_a_user(value)).then_some(found)
 }
 
-/// The password of `scheme://user:password@host`. The anchor is `://`.
+/// The password of `scheme://user:password@host`. The anchor is `://` and the byte before.
 pub(super) fn url(window: &Window<'_>, at: usize) -> Option<Found> {
     static USER: Class = printed_without("/?#@:\"'`<>\\()[]{},;|");
     static PASSWORD: Class = printed_without("/?#\"'`<>\\");
-    let user = at + b"://".len();
-    if !window.starts(at, b"://") || !window.before(at).is_some_and(|byte| ALNUM[usize::from(byte)])
-    {
+    let user = at + b"s://".len();
+    if !window.has(at, &ALNUM) || !window.starts(at + 1, b"://") {
         return None;
     }
     let colon = window.run(user, &USER, USER_BYTES_MAX);
@@ -95,7 +94,8 @@ fn names_a_user(value: &[u8]) -> bool {
     let bytes: Vec<u8> = sextets
         .chunks(4)
         .flat_map(|group| {
-            let bits = group.iter().zip([18, 12, 6, 0]).map(|(sextet, by)| sextet << by).sum::<u32>();
+            let bits =
+                group.iter().zip([18, 12, 6, 0]).map(|(sextet, by)| sextet << by).sum::<u32>();
             let [_, bytes @ ..] = bits.to_be_bytes();
             bytes.into_iter().take(group.len().saturating_sub(1)).collect::<Vec<u8>>()
         })

@@ -33,8 +33,13 @@ pub(super) const NAMES: &[Rule] = &[
         what: "a private key of PuTTY",
         anchors: &["Private-Lines"],
         shape: Told(key::putty),
-        matches: &["Private-Lines: 1\n«AAAAIQDXz2fbAJBhEDl3AkKRZ5PFPeFvB1aG9yc2VzdGFwbGU=»\nPrivate-MAC: 12"],
-        misses: &["Public-Lines: 1\nAAAAIQDXz2fbAJBhEDl3AkKRZ5PFPeFvB1aG9yc2VzdGFwbGU=\n", "private-lines of code"],
+        matches: &[
+            "Private-Lines: 1\n«AAAAIQDXz2fbAJBhEDl3AkKRZ5PFPeFvB1aG9yc2VzdGFwbGU=»\nPrivate-MAC: 12",
+        ],
+        misses: &[
+            "Public-Lines: 1\nAAAAIQDXz2fbAJBhEDl3AkKRZ5PFPeFvB1aG9yc2VzdGFwbGU=\n",
+            "private-lines of code",
+        ],
     },
     Rule {
         name: "bearer",
@@ -44,7 +49,7 @@ pub(super) const NAMES: &[Rule] = &[
         matches: &[
             "Authorization: Bearer «mF9B5f41JqM0pQz7»\r\n",
             "-H 'authorization: bearer «9f86d081884c7d659a2feaa0c55ad015»'",
-            "\"Bearer «mF_9.B5f-4.1JqM»\"",
+            "\"Bearer «mF_9.B5f-4.1JqMz»\"",
         ],
         misses: &[
             "Bearer authentication is used",
@@ -59,12 +64,17 @@ pub(super) const NAMES: &[Rule] = &[
         anchors: &["basic"],
         shape: Told(told::basic),
         matches: &["Authorization: Basic «YWxhZGRpbjpvcGVuc2VzYW1l»\n", "'Basic «dXNlcjpwYXNz»'"],
-        misses: &["Basic usage", "basic YWxhZGRpbg==", "a basic knowledge test", "Basic realm=\"x\""],
+        misses: &[
+            "Basic usage",
+            "basic YWxhZGRpbg==",
+            "a basic knowledge test",
+            "Basic realm=\"x\"",
+        ],
     },
     Rule {
         name: "url-password",
         what: "a password in a connection string",
-        anchors: &["://?"],
+        anchors: &["?://"],
         shape: Told(told::url),
         matches: &[
             "postgres://app:«hunter2»@db.internal:5432/app?sslmode=require",
@@ -127,7 +137,7 @@ pub(super) const NAMES: &[Rule] = &[
     Rule {
         name: "pass",
         what: "a password by a short name",
-        anchors: &["pass", "pwd?"],
+        anchors: &["pass", "pwd=", "pwd:", "pwd\"", "pwd'", "pwd ", "pwd?"],
         shape: Assigned(&Names {
             words: &["pass", "pwd", "passwd"],
             after: &[],
@@ -211,9 +221,28 @@ pub(super) const NAMES: &[Rule] = &[
         shape: Assigned(&Names {
             words: &["?key"],
             after: &[
-                "api", "access", "secret", "private", "signing", "encryption", "account", "shared",
-                "master", "auth", "app", "application", "storage", "license", "deploy", "client",
-                "decryption", "crypto", "webhook", "ingest", "admin", "service",
+                "api",
+                "access",
+                "secret",
+                "private",
+                "signing",
+                "encryption",
+                "account",
+                "shared",
+                "master",
+                "auth",
+                "app",
+                "application",
+                "storage",
+                "license",
+                "deploy",
+                "client",
+                "decryption",
+                "crypto",
+                "webhook",
+                "ingest",
+                "admin",
+                "service",
             ],
             alone: false,
             value: Value::Random,
@@ -246,8 +275,15 @@ pub(super) const NAMES: &[Rule] = &[
             alone: false,
             value: Value::Random,
         }),
-        matches: &["_auth=«dXNlcjpoYXJkMmd1ZXNz»", "Authorization: «9f86d081884c7d659a2feaa0c55ad015»"],
-        misses: &["credentials: 'include'", "Authorization: AWS4-HMAC-SHA256 Credential", "no_auth=true"],
+        matches: &[
+            "_auth=«dXNlcjpoYXJkMmd1ZXNz»",
+            "Authorization: «9f86d081884c7d659a2feaa0c55ad015»",
+        ],
+        misses: &[
+            "credentials: 'include'",
+            "Authorization: AWS4-HMAC-SHA256 Credential",
+            "no_auth=true",
+        ],
     },
     Rule {
         name: "signature",
@@ -258,6 +294,10 @@ pub(super) const NAMES: &[Rule] = &[
             "?sv=2020&sig=«Zk9mJ2v8Q1xY7wP3tR5uN6sL4kH0gF2dB8aC9eD1iO0%3D»&se=2030",
             "X-Amz-Signature=«9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015»",
         ],
-        misses: &["&sig=none", "sig=Zk9mJ2v8Q1xY7wP3tR5uN6sL4kH0gF2dB8aC9eD1iO0%3D", "?sig=Ed25519"],
+        misses: &[
+            "&sig=none",
+            "sig=Zk9mJ2v8Q1xY7wP3tR5uN6sL4kH0gF2dB8aC9eD1iO0%3D",
+            "?sig=Ed25519",
+        ],
     },
 ];
