@@ -81,7 +81,7 @@ fn after_word(window: &Window<'_>, at: usize, word: &[u8]) -> Option<usize> {
 
 /// Whether base64 holds `user:password`.
 fn names_a_user(value: &[u8]) -> bool {
-    let padded = value.len() % 4 == 0;
+    let padded = value.len().is_multiple_of(4);
     let sextets = value.iter().map_while(|byte| match byte {
         b'A'..=b'Z' => Some(u32::from(byte - b'A')),
         b'a'..=b'z' => Some(u32::from(byte - b'a') + 26),
