@@ -2,17 +2,18 @@
 //! jail might write to make it slow.
 //!
 //! `cargo bench --bench redact`. The median of `plain log` is to stay above 500 MB/s.
+//! It is processor time that counts.
 
 #![allow(
+    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a bench prints, and fails as a test does"
+    reason = "a bench reads its own times, prints, and fails as a test does"
 )]
 
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Instant;
 
 use casefile::outputs::redact::{Known, Redactor, Secrets};
 
@@ -46,7 +47,7 @@ fn main() {
 }
 
 fn rate(secrets: &Arc<Secrets>, raw: &[u8]) -> f64 {
-    let began = Instant::now();
+    let began = processor_ns();
     let mut redactor = Redactor::new(Arc::clone(secrets));
     let mut bytes = 0;
     for piece in raw.chunks(PUSH_BYTES) {
@@ -54,7 +55,13 @@ fn rate(secrets: &Arc<Secrets>, raw: &[u8]) -> f64 {
     }
     black_box(redactor.finish(|clean| bytes += clean.len()));
     black_box(bytes);
-    raw.len() as f64 / began.elapsed().as_secs_f64() / 1e6
+    raw.len() as f64 * 1e3 / (processor_ns() - began) as f64
+}
+
+/// What this thread has had of a processor; so its neighbours do not count.
+fn processor_ns() -> u64 {
+    let had = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    had.split(' ').next().unwrap().parse().unwrap()
 }
 
 /// A number that looks random and is the same in each run.

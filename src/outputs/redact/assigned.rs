@@ -6,6 +6,7 @@
 
 use super::class::{Class, DOTTED, WORD, class, printed_without};
 use super::judge::{self, JUDGED_BYTES_MAX};
+use super::mark;
 use super::shape::{Covered, Found, run};
 use super::window::Window;
 
@@ -131,6 +132,10 @@ pub(super) fn find(
 ) -> Option<Found> {
     let name = name(window, at, names)?;
     let place = sign(window, &name)?;
+    // Before it was clean, this was the end of another name.
+    if mark::ends_before(window, name.start) {
+        return None;
+    }
     let wide = place.quoted || place.alone;
     let set = if wide { &WIDE } else { &NARROW };
     if place.at < covered.wide || !wide && place.at < covered.any {

@@ -6,11 +6,16 @@
 //! Teddy, the vectorised search of many literals, was weighed: it is faster for
 //! eight anchors and much slower for the hundred that there are.
 
+use super::class::DASHED;
+
 /// The length of an anchor.
 pub(super) const GRAM_BYTES: usize = 4;
 
 const BITS: usize = 1 << 16;
 const WORDS: usize = BITS / 64;
+
+/// So many places are probed at once, and rarely one by one.
+const STEP: usize = 16;
 
 /// Anchors, and whose they are.
 pub(super) struct Sieve {
@@ -33,16 +38,18 @@ impl Sieve {
         }
     }
 
-    /// `owner` wants to be told of places that begin with this. A `?` is any byte if
-    /// `wild`.
+    /// `owner` wants to be told of places that begin with this. A `?` is any of
+    /// [`DASHED`] if `wild`.
     pub(super) fn add(&mut self, anchor: &[u8], wild: bool, owner: u16) {
         let mut grams = vec![Vec::new()];
         for byte in anchor.iter().take(GRAM_BYTES) {
-            let bytes = if wild && *byte == b'?' { 0..=255 } else { *byte..=*byte };
-            grams = grams
-                .iter()
-                .flat_map(|gram| bytes.clone().map(|byte| [gram.as_slice(), &[byte]].concat()))
-                .collect();
+            let any = wild && *byte == b'?';
+            let fits = |other: &u8| other == byte || any && DASHED[usize::from(*other)];
+            let bytes: Vec<u8> = (0..=255).filter(fits).collect();
+            let longer = |gram: &Vec<u8>| -> Vec<Vec<u8>> {
+                bytes.iter().map(|byte| [gram, &[*byte][..]].concat()).collect()
+            };
+            grams = grams.iter().flat_map(longer).collect::<Vec<Vec<u8>>>();
         }
         for gram in grams {
             let Ok(whole) = <[u8; GRAM_BYTES]>::try_from(gram.as_slice()) else { continue };
@@ -71,17 +78,13 @@ impl Sieve {
 
     /// Each place from here on that an anchor may begin at, in order.
     pub(super) fn each(&self, bytes: &[u8], mut found: impl FnMut(usize)) {
-        const STEP: usize = 16;
         let places = bytes.len().saturating_sub(GRAM_BYTES - 1);
         let mut at = 0;
         while at + STEP <= places {
-            let Some(block) = bytes.get(at..at + STEP + GRAM_BYTES - 1) else { break };
-            let mut any = 0;
-            for gram in block.windows(GRAM_BYTES) {
-                any |= self.probe(gram);
-            }
-            if any & 1 != 0 {
-                for (place, gram) in block.windows(GRAM_BYTES).enumerate() {
+            let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+            if self.any(block) {
+                let grams = block.windows(GRAM_BYTES).take(STEP);
+                for (place, gram) in grams.enumerate() {
                     if self.probe(gram) & 1 != 0 {
                         found(at + place);
                     }
@@ -117,6 +120,23 @@ impl Sieve {
             .unwrap_or(0)
     }
 
+    /// Whether an anchor may begin at one of the first [`STEP`] places.
+    #[inline(always)]
+    fn any(&self, block: &[u8; STEP + GRAM_BYTES]) -> bool {
+        let mut any = 0;
+        for start in (0..STEP).step_by(GRAM_BYTES) {
+            let Some(eight) = block.get(start..).and_then(|rest| rest.first_chunk()) else {
+                return true;
+            };
+            let folded = u64::from_le_bytes(*eight) | 0x2020_2020_2020_2020;
+            for place in 0..GRAM_BYTES {
+                let hashed = hash_folded((folded >> (8 * place)) as u32);
+                any |= self.bits[hashed / 64] >> (hashed % 64);
+            }
+        }
+        any & 1 != 0
+    }
+
     /// The lowest bit says it.
     #[inline(always)]
     fn probe(&self, gram: &[u8]) -> u64 {
@@ -130,7 +150,11 @@ impl Sieve {
 /// closer look tells apart.
 #[inline(always)]
 fn hash(gram: [u8; GRAM_BYTES]) -> usize {
-    let folded = u32::from_le_bytes(gram) | 0x2020_2020;
+    hash_folded(u32::from_le_bytes(gram) | 0x2020_2020)
+}
+
+#[inline(always)]
+fn hash_folded(folded: u32) -> usize {
     (folded.wrapping_mul(0x9e37_79b1) >> 16) as usize
 }
 
@@ -163,7 +187,7 @@ mod tests {
         sieve.add(b"token", true, 1);
         sieve.add(b"pwd?", true, 2);
         sieve.add(b"a?bc", false, 3);
-        for (text, owner) in [("token", 1), ("ToKeN", 1), ("pwd=", 2), ("PWD\n", 2), ("a?bc", 3)] {
+        for (text, owner) in [("token", 1), ("ToKeN", 1), ("pwd8", 2), ("PWD_", 2), ("a?bc", 3)] {
             for before in 0..70 {
                 let bytes = ["\n".repeat(before), text.into(), "\n".repeat(40)].concat();
                 let mut places = Vec::new();

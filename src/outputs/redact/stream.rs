@@ -172,8 +172,8 @@ impl Stream {
                 Some(rest) => rest.find(&window, at),
                 None => kind.shape.find(&window, at, kind.anchors, covered.since(self.base)),
             };
-            let found =
-                found.filter(|found| !beside_mark(&window, found, candidate.rest.is_some()));
+            let rest = candidate.rest.is_some();
+            let found = found.filter(|found| !beside_mark(&window, at, found, rest));
             if window.was_short() {
                 // Twice as much each time, so that single bytes are not looked at for ever.
                 candidate.again = (end + (end - candidate.at)).clamp(end + 1, candidate.at + REACH);
@@ -250,9 +250,10 @@ impl Stream {
 
 /// Whether this is beside or around a mark. Then the text was clean before, and
 /// whatever looks like a secret now is what a mark left of its surroundings.
-fn beside_mark(window: &Window<'_>, found: &Found, rest: bool) -> bool {
+fn beside_mark(window: &Window<'_>, anchor: Place, found: &Found, rest: bool) -> bool {
     let within = window.seen(found.start, found.end);
-    !rest && mark::ends_before(window, found.start)
+    let after_mark = [anchor, found.start].into_iter().any(|at| mark::ends_before(window, at));
+    !rest && after_mark
         || mark::ends(window, found.end).is_some()
         || within
             .iter()

@@ -128,7 +128,7 @@ fn a_short_value_and_a_part_of_a_mark_are_refused() {
 /// What someone might write who wants to make this slow.
 #[test]
 fn no_input_is_slow() {
-    const BYTES: usize = 2 << 20;
+    const BYTES: usize = 256 << 10;
     let secrets = secrets();
     for dense in [
         "token=",
@@ -171,7 +171,7 @@ fn no_input_is_slow() {
         let began = Instant::now();
         whole(&secrets, raw.as_bytes());
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(10), "{dense:?} took {took:?}");
+        assert!(took < Duration::from_secs(5), "{dense:?} took {took:?}");
     }
 }
 

@@ -26,13 +26,12 @@ pub(super) fn basic(window: &Window<'_>, at: usize) -> Option<Found> {
     (TOKEN_BYTES_MIN <= value.len() && names_a_user(value)).then_some(found)
 }
 
-/// The password of `scheme://user:password@host`. The anchor is `://`.
+/// The password of `scheme://user:password@host`. The anchor is `://` and the byte before.
 pub(super) fn url(window: &Window<'_>, at: usize) -> Option<Found> {
     static USER: Class = printed_without("/?#@:\"'`<>\\()[]{},;|");
     static PASSWORD: Class = printed_without("/?#\"'`<>\\");
-    let user = at + b"://".len();
-    if !window.starts(at, b"://") || !window.before(at).is_some_and(|byte| ALNUM[usize::from(byte)])
-    {
+    let user = at + b"s://".len();
+    if !window.has(at, &ALNUM) || !window.starts(at + 1, b"://") {
         return None;
     }
     let colon = window.run(user, &USER, USER_BYTES_MAX);
@@ -82,7 +81,7 @@ fn after_word(window: &Window<'_>, at: usize, word: &[u8]) -> Option<usize> {
 
 /// Whether base64 holds `user:password`.
 fn names_a_user(value: &[u8]) -> bool {
-    let padded = value.len() % 4 == 0;
+    let padded = value.len().is_multiple_of(4);
     let sextets = value.iter().map_while(|byte| match byte {
         b'A'..=b'Z' => Some(u32::from(byte - b'A')),
         b'a'..=b'z' => Some(u32::from(byte - b'a') + 26),

@@ -17,7 +17,7 @@ pub(super) struct Rule {
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers, and the test that wants it"))]
     pub(super) what: &'static str,
     /// It begins with one of these; the first four bytes are looked for, in any case.
-    /// `?` is any byte.
+    /// `?` is a letter, a digit, `_` or `-`.
     pub(super) anchors: &'static [&'static str],
     pub(super) shape: Shape,
     #[cfg_attr(not(test), expect(dead_code, reason = "held by the tests"))]

@@ -49,7 +49,7 @@ pub(super) const NAMES: &[Rule] = &[
         matches: &[
             "Authorization: Bearer «mF9B5f41JqM0pQz7»\r\n",
             "-H 'authorization: bearer «9f86d081884c7d659a2feaa0c55ad015»'",
-            "\"Bearer «mF_9.B5f-4.1JqM»\"",
+            "\"Bearer «mF_9.B5f-4.1JqMz»\"",
         ],
         misses: &[
             "Bearer authentication is used",
@@ -74,7 +74,7 @@ pub(super) const NAMES: &[Rule] = &[
     Rule {
         name: "url-password",
         what: "a password in a connection string",
-        anchors: &["://?"],
+        anchors: &["?://"],
         shape: Told(told::url),
         matches: &[
             "postgres://app:«hunter2»@db.internal:5432/app?sslmode=require",
@@ -137,7 +137,7 @@ pub(super) const NAMES: &[Rule] = &[
     Rule {
         name: "pass",
         what: "a password by a short name",
-        anchors: &["pass", "pwd?"],
+        anchors: &["pass", "pwd=", "pwd:", "pwd\"", "pwd'", "pwd ", "pwd?"],
         shape: Assigned(&Names {
             words: &["pass", "pwd", "passwd"],
             after: &[],
