@@ -64,7 +64,8 @@ fn nothing(
     path: &str,
 ) -> Result<Piece, ToolError> {
     if told.size == 0 {
-        let facts = format!("{path}: empty");
+        let about = if told.made.is_empty() { String::new() } else { about(told, Encoding::Utf8) };
+        let facts = format!("{path}: empty{about}");
         return Ok(Piece { facts, body: Vec::new(), chars: 0, next: None });
     }
     let total = told.total.map(|total| amount::counted(total, "line", "lines"));
@@ -83,7 +84,7 @@ fn facts(
     last: i64,
     is_all: bool,
 ) -> String {
-    let mut facts = match (told.total, is_all) {
+    let facts = match (told.total, is_all) {
         (Some(total), true) if first == 1 => {
             format!("{path}: {}", amount::counted(total, "line", "lines"))
         }
@@ -91,7 +92,12 @@ fn facts(
         (None, _) if first < 0 => format!("{path}: lines {first} to {last}, from the end"),
         (None, _) => format!("{path}: lines {first}-{last}"),
     };
-    facts.push_str(&format!(", {}", amount::size(told.facts.size)));
+    facts + &about(told, encoding)
+}
+
+/// How large it is, and how its bytes became text.
+fn about(told: &ToldLines, encoding: Encoding) -> String {
+    let mut facts = format!(", {}", amount::size(told.facts.size));
     for made in &told.made {
         facts.push_str(match made {
             Made::Gzip => ", unpacked from gzip",

@@ -11,12 +11,14 @@
 //! from there; so a host can leave off at any time.
 
 mod cut;
+mod document;
 mod index;
 mod making;
 mod nature;
 mod source;
 pub(super) mod told;
 mod utf16;
+mod zstd;
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -188,11 +190,17 @@ impl Text {
             Nature::Text => return Ok(None),
             Nature::Html if self.form != Form::Text => return Ok(None),
             Nature::Binary(what) => return Ok(Some(Instead::Binary(what))),
-            Nature::Gzip if source_only => return Ok(Some(Instead::Binary("packed with gzip"))),
+            Nature::Utf16 { .. } => {}
+            ref nature if source_only => return Ok(Some(Instead::Binary(nature.name()))),
             _ => {}
         }
-        let file = file.try_clone().map_err(error_number)?;
-        self.making = Making::begin(&nature, file).map_err(error_number)?;
+        let file = file.try_clone().map_err(|error| error_number(&error))?;
+        self.making = match Making::begin(&nature, file, self.facts.size) {
+            Ok(making) => Some(making),
+            // Of a page that text cannot be made of, there is still the source.
+            Err(_) if nature == Nature::Html => None,
+            Err(why) => return Ok(Some(Instead::Binary(why))),
+        };
         Ok(None)
     }
 
@@ -313,6 +321,6 @@ fn whole(file: &OwnedFd, size: u64, buffer: &mut Vec<u8>) -> Result<Vec<u8>, Ref
     Ok(Source::File { file, size }.view(0, SMALL_BYTES_MAX as usize, buffer)?.to_vec())
 }
 
-fn error_number(error: std::io::Error) -> Refusal {
+fn error_number(error: &std::io::Error) -> Refusal {
     Refusal::Other { errno: error.raw_os_error().unwrap_or(0) }
 }
