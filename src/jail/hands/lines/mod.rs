@@ -61,6 +61,8 @@ struct Text {
     /// What some places of it were like, when it was counted so far.
     sample: Option<(u64, u64)>,
     making: Option<Making>,
+    /// Whether it was looked at how it begins, and it is text as it lies there.
+    is_plain: bool,
 }
 
 /// What stands in the way of lines.
@@ -107,7 +109,14 @@ impl Kept {
 
 impl Text {
     fn new(facts: Facts, form: Form) -> Self {
-        Self { facts, form, index: Index::new(facts.size), sample: None, making: None }
+        Self {
+            facts,
+            form,
+            index: Index::new(facts.size),
+            sample: None,
+            making: None,
+            is_plain: false,
+        }
     }
 
     fn is_of(&self, facts: &Facts) -> bool {
@@ -165,6 +174,10 @@ impl Text {
                     None => self.tell_from(&Source::Memory(&whole), asked, deadline, buffer)?,
                 }
             }
+            None if self.is_plain => {
+                let source = Source::File { file, size: facts.size };
+                self.tell_from(&source, asked, deadline, buffer)?
+            }
             None => {
                 let source = Source::File { file, size: facts.size };
                 let head = source.view(0, HEAD_BYTES, buffer)?.to_vec();
@@ -187,7 +200,10 @@ impl Text {
         let nature = Nature::of(head);
         let source_only = self.form == Form::Source;
         match nature {
-            Nature::Text => return Ok(None),
+            Nature::Text => {
+                self.is_plain = true;
+                return Ok(None);
+            }
             Nature::Html if self.form != Form::Text => return Ok(None),
             Nature::Binary(what) => return Ok(Some(Instead::Binary(what))),
             Nature::Utf16 { .. } => {}
