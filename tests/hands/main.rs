@@ -17,6 +17,7 @@ mod common;
 mod death;
 mod ground;
 mod listing;
+mod packed;
 mod read_file;
 mod reading;
 mod searching;

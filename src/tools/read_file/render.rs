@@ -1,12 +1,16 @@
 //! Lines as they are shown: with their numbers, whole as far as they fit, and with
 //! the way to the rest.
 
+use std::io::Write as _;
+
 use super::{Part, Piece, call, wrong};
 use crate::jail::hands::wire::{LinesAsked, Made, Short, ToldLine, ToldLines};
 use crate::tools::{Place, ToolError, amount, older};
 
 /// What is said in the place of the rest of a line, at most.
 pub(super) const MARK_CHARS_MAX: usize = 120;
+/// What is before a line, as a rule.
+const NUMBER_BYTES: usize = 12;
 
 pub(super) fn lines(
     part: &Part,
@@ -19,14 +23,16 @@ pub(super) fn lines(
     let path = place.shown(&asked.path);
     let Some(first) = told.lines.first() else { return nothing(part, asked, told, &path) };
     let encoding = encoding(told);
-    let (mut body, mut chars, mut last) = (Vec::new(), 0, None);
+    let bytes: usize = told.lines.iter().map(|line| line.bytes.len() + NUMBER_BYTES).sum();
+    let (mut body, mut chars, mut last) = (Vec::with_capacity(bytes), 0, None);
     for line in &told.lines {
-        let text = line_shown(line, encoding, line_chars, asked.skip);
-        let cost = self::chars(&text);
+        let before = body.len();
+        show(line, encoding, line_chars, asked.skip, &mut body);
+        let cost = self::chars(&body[before..]);
         if room < chars + cost && last.is_some() {
+            body.truncate(before);
             break;
         }
-        body.extend_from_slice(&text);
         chars += cost;
         last = Some(line.number);
     }
@@ -64,7 +70,8 @@ fn nothing(
     path: &str,
 ) -> Result<Piece, ToolError> {
     if told.size == 0 {
-        let facts = format!("{path}: empty");
+        let about = if told.made.is_empty() { String::new() } else { about(told, Encoding::Utf8) };
+        let facts = format!("{path}: empty{about}");
         return Ok(Piece { facts, body: Vec::new(), chars: 0, next: None });
     }
     let total = told.total.map(|total| amount::counted(total, "line", "lines"));
@@ -83,7 +90,7 @@ fn facts(
     last: i64,
     is_all: bool,
 ) -> String {
-    let mut facts = match (told.total, is_all) {
+    let facts = match (told.total, is_all) {
         (Some(total), true) if first == 1 => {
             format!("{path}: {}", amount::counted(total, "line", "lines"))
         }
@@ -91,7 +98,12 @@ fn facts(
         (None, _) if first < 0 => format!("{path}: lines {first} to {last}, from the end"),
         (None, _) => format!("{path}: lines {first}-{last}"),
     };
-    facts.push_str(&format!(", {}", amount::size(told.facts.size)));
+    facts + &about(told, encoding)
+}
+
+/// How large it is, and how its bytes became text.
+fn about(told: &ToldLines, encoding: Encoding) -> String {
+    let mut facts = format!(", {}", amount::size(told.facts.size));
     for made in &told.made {
         facts.push_str(match made {
             Made::Gzip => ", unpacked from gzip",
@@ -142,7 +154,7 @@ enum Encoding {
 /// How bytes that are not UTF-8 are meant is seen in all lines together.
 fn encoding(told: &ToldLines) -> Encoding {
     let (mut good, mut bad) = (0, 0);
-    for line in &told.lines {
+    for line in told.lines.iter().filter(|line| !line.bytes.is_ascii()) {
         let is_cut =
             line.length.is_none_or(|length| line.skipped + (line.bytes.len() as u64) < length);
         // What was cut may begin and end within a character.
@@ -167,51 +179,49 @@ fn encoding(told: &ToldLines) -> Encoding {
 }
 
 /// A line with its number and, if it is longer than may be shown, the way to the rest.
-fn line_shown(line: &ToldLine, encoding: Encoding, line_chars: usize, skip: u64) -> Vec<u8> {
+fn show(line: &ToldLine, encoding: Encoding, line_chars: usize, skip: u64, body: &mut Vec<u8>) {
     let mut bytes = &line.bytes[..];
     let mut skipped = line.skipped;
-    if line.number == 1 && skipped == 0 {
-        let rest = bytes.strip_prefix(b"\xef\xbb\xbf");
-        skipped += if rest.is_some() { 3 } else { 0 };
-        bytes = rest.unwrap_or(bytes);
+    if line.number == 1
+        && skipped == 0
+        && let Some(rest) = bytes.strip_prefix(b"\xef\xbb\xbf")
+    {
+        (bytes, skipped) = (rest, 3);
     }
-    let came = bytes.len();
+    let is_whole = line.length == Some(skipped + bytes.len() as u64);
     let fits = match encoding {
-        Encoding::Older => came.min(line_chars),
-        _ => fitting(bytes, line_chars, line.length == Some(skipped + came as u64)),
+        Encoding::Older => bytes.len().min(line_chars),
+        _ => fitting(bytes, line_chars, is_whole),
     };
-    let shown = match encoding {
-        Encoding::Older => older::decoded(&bytes[..fits]).into_bytes(),
-        _ => bytes[..fits].to_vec(),
-    };
-    let shown = match line.length {
-        // The end of a line as some systems write it.
-        Some(length) if length == skipped + fits as u64 => {
-            shown.strip_suffix(b"\r").unwrap_or(&shown).to_vec()
-        }
-        _ => shown,
-    };
-    let mut text = line.number.to_string().into_bytes();
-    text.push(b'\t');
-    if 0 < skip && 0 < skipped {
-        text.extend_from_slice("…".as_bytes());
-    }
-    text.extend_from_slice(&shown);
+    let mut shown = &bytes[..fits];
     let end = skipped + fits as u64;
+    if line.length == Some(end) {
+        // The end of a line as some systems write it.
+        shown = shown.strip_suffix(b"\r").unwrap_or(shown);
+    }
+    let _ = write!(body, "{}\t", line.number);
+    if 0 < skip && 0 < skipped {
+        body.extend_from_slice("…".as_bytes());
+    }
+    match encoding {
+        Encoding::Older => body.extend_from_slice(older::decoded(shown).as_bytes()),
+        _ => body.extend_from_slice(shown),
+    }
     if line.length.is_none_or(|length| end < length) {
         let left = match line.length {
             Some(length) => format!("+{} bytes", amount::count(length - end)),
             None => "it goes on".to_owned(),
         };
-        let mark = format!("…[{left}: from={} column={}]", line.number, end + 1);
-        text.extend_from_slice(mark.as_bytes());
+        let _ = write!(body, "…[{left}: from={} column={}]", line.number, end + 1);
     }
-    text.push(b'\n');
-    text
+    body.push(b'\n');
 }
 
 /// How many of the bytes are shown in so many characters, without one cut in half.
 fn fitting(bytes: &[u8], chars_max: usize, is_whole: bool) -> usize {
+    if is_plain(bytes) {
+        return bytes.len().min(chars_max);
+    }
     let (mut at, mut chars) = (0, 0);
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -244,12 +254,21 @@ const HIDDEN_CHARS: usize = 10;
 
 /// How many characters are seen of bytes, once what is hidden in them is shown.
 pub(super) fn chars(bytes: &[u8]) -> usize {
+    if is_plain(bytes) {
+        return bytes.len();
+    }
     bytes
         .utf8_chunks()
         .map(|chunk| {
             chunk.valid().chars().map(cost).sum::<usize>() + INVALID_CHARS * chunk.invalid().len()
         })
         .sum()
+}
+
+/// Whether each byte is a character that is shown as it is, as most are: then none of
+/// them has to be looked at alone.
+fn is_plain(bytes: &[u8]) -> bool {
+    !bytes.iter().fold(false, |odd, byte| odd | !matches!(byte, b'\t' | b'\n' | b' '..=b'~'))
 }
 
 fn cost(character: char) -> usize {

@@ -10,6 +10,7 @@ use super::told::{LinesAsked, ToldLine};
 use crate::jail::hands::wire::Bytes;
 
 /// What is read at once on the way forward and back.
+const FIRST_BYTES: usize = 16 * 1024;
 const AHEAD_BYTES: usize = 64 * 1024;
 const BACK_BYTES: u64 = 256 * 1024;
 /// What a line takes in an answer besides its bytes, at most.
@@ -44,14 +45,16 @@ pub(super) fn forward(
     let mut left = asked.bytes_max;
     let most = (asked.line_bytes_max).min(asked.bytes_max);
     let is_full = |lines: usize, left: u64| asked.lines <= lines as u64 || left == 0;
+    // Few lines are asked for, as a rule.
+    let mut ahead = FIRST_BYTES;
     'window: while !is_full(cut.lines.len(), left) {
         let base = at;
-        let view = source.view(base, AHEAD_BYTES, buffer)?;
+        let view = source.view(base, ahead, buffer)?;
         if view.is_empty() {
             cut.at_end = true;
             break;
         }
-        let holds_end = view.len() < AHEAD_BYTES || source.size() <= base + view.len() as u64;
+        let holds_end = view.len() < ahead || source.size() <= base + view.len() as u64;
         let mut rest = view;
         while !is_full(cut.lines.len(), left) {
             let end = memchr::memchr(b'\n', rest);
@@ -62,8 +65,11 @@ pub(super) fn forward(
                     break 'window;
                 }
                 None if holds_end => (rest, &rest[rest.len()..]),
-                None if at == base => break,
-                None => continue 'window,
+                None if at == base && ahead == AHEAD_BYTES => break,
+                None => {
+                    ahead = AHEAD_BYTES;
+                    continue 'window;
+                }
             };
             let line_bytes = &line[as_index(skip).min(line.len())..];
             let told = line_bytes.len().min(as_index(most));

@@ -11,14 +11,22 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
+use super::document::{HTML_BYTES_MAX, PDF_BYTES_MAX, Pdf, html};
 use super::nature::{HEAD_BYTES, Nature};
 use super::told::{Made, Short};
 use super::utf16::Utf16;
+use super::zstd::Zstandard;
 
 /// The most that is made out of one file.
 const TEXT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What unpacking may keep of what came out before.
+const XZ_MEMORY_KIB_MAX: u32 = 128 * 1024;
+/// How much of a file is read at once.
+const READ_BYTES: usize = 64 * 1024;
 /// How much is made between two looks at the clock.
 const STEP_BYTES: u64 = 256 * 1024;
 /// The most that is said about what is broken.
@@ -44,15 +52,30 @@ impl fmt::Debug for Making {
 }
 
 impl Making {
-    /// Begins to make text out of a file that is this, or `None` if it needs none made.
-    pub(super) fn begin(nature: &Nature, file: OwnedFd) -> io::Result<Option<Self>> {
-        let file = BufReader::new(File::from(file));
+    /// Begins to make text out of a file that is this, or says what it is instead.
+    pub(super) fn begin(nature: &Nature, file: OwnedFd, size: u64) -> Result<Self, &'static str> {
+        let file = BufReader::with_capacity(READ_BYTES, File::from(file));
         let (step, rest): (_, Box<dyn Read>) = match nature {
             Nature::Gzip => (Made::Gzip, Box::new(MultiGzDecoder::new(file))),
-            Nature::Utf16 { big, .. } => return Ok(Some(Self::utf16(Vec::new(), file, *big))),
-            _ => return Ok(None),
+            Nature::Zstandard => (Made::Zstandard, Box::new(Zstandard::new(file))),
+            Nature::Xz => {
+                (Made::Xz, Box::new(XzReader::new_mem_limit(file, true, XZ_MEMORY_KIB_MAX)))
+            }
+            Nature::Bzip2 => (Made::Bzip2, Box::new(MultiBzDecoder::new(file))),
+            Nature::Utf16 { big, .. } => return Ok(Self::utf16(Vec::new(), file, *big)),
+            Nature::Html => {
+                let text = whole(file, size, HTML_BYTES_MAX).and_then(|source| html(&source));
+                let text = text.ok_or("an HTML page that cannot be made text")?;
+                (Made::Html, Box::new(Cursor::new(text)))
+            }
+            Nature::Pdf => {
+                let pdf = whole(file, size, PDF_BYTES_MAX).and_then(|bytes| Pdf::open(&bytes));
+                let pdf = pdf.ok_or("a PDF that is locked, broken or too large to be made text")?;
+                (Made::Pdf, Box::new(pdf))
+            }
+            Nature::Text | Nature::Binary(_) => return Err(nature.name()),
         };
-        Ok(Some(Self::new(vec![step], rest)))
+        Ok(Self::new(vec![step], rest))
     }
 
     fn new(steps: Vec<Made>, rest: Box<dyn Read>) -> Self {
@@ -113,10 +136,7 @@ impl Making {
                     ..Self::utf16(std::mem::take(&mut self.steps), began.chain(rest), big)
                 };
             }
-            Nature::Pdf => self.end_as("a PDF"),
-            Nature::Gzip | Nature::Zstandard | Nature::Xz | Nature::Bzip2 => {
-                self.end_as("packed once more");
-            }
+            within => self.end_as(within.name()),
         }
     }
 
@@ -124,6 +144,13 @@ impl Making {
         self.binary = Some(what);
         (self.text, self.rest) = (Vec::new(), None);
     }
+}
+
+/// All of a file that is not too large.
+fn whole(file: impl Read, size: u64, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).ok()?;
+    (size <= most && bytes.len() as u64 <= most).then_some(bytes)
 }
 
 fn shortened(why: &str) -> String {

@@ -11,12 +11,14 @@
 //! from there; so a host can leave off at any time.
 
 mod cut;
+mod document;
 mod index;
 mod making;
 mod nature;
 mod source;
 pub(super) mod told;
 mod utf16;
+mod zstd;
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -59,6 +61,8 @@ struct Text {
     /// What some places of it were like, when it was counted so far.
     sample: Option<(u64, u64)>,
     making: Option<Making>,
+    /// Whether it was looked at how it begins, and it is text as it lies there.
+    is_plain: bool,
 }
 
 /// What stands in the way of lines.
@@ -105,7 +109,14 @@ impl Kept {
 
 impl Text {
     fn new(facts: Facts, form: Form) -> Self {
-        Self { facts, form, index: Index::new(facts.size), sample: None, making: None }
+        Self {
+            facts,
+            form,
+            index: Index::new(facts.size),
+            sample: None,
+            making: None,
+            is_plain: false,
+        }
     }
 
     fn is_of(&self, facts: &Facts) -> bool {
@@ -163,6 +174,10 @@ impl Text {
                     None => self.tell_from(&Source::Memory(&whole), asked, deadline, buffer)?,
                 }
             }
+            None if self.is_plain => {
+                let source = Source::File { file, size: facts.size };
+                self.tell_from(&source, asked, deadline, buffer)?
+            }
             None => {
                 let source = Source::File { file, size: facts.size };
                 let head = source.view(0, HEAD_BYTES, buffer)?.to_vec();
@@ -185,14 +200,23 @@ impl Text {
         let nature = Nature::of(head);
         let source_only = self.form == Form::Source;
         match nature {
-            Nature::Text => return Ok(None),
+            Nature::Text => {
+                self.is_plain = true;
+                return Ok(None);
+            }
             Nature::Html if self.form != Form::Text => return Ok(None),
             Nature::Binary(what) => return Ok(Some(Instead::Binary(what))),
-            Nature::Gzip if source_only => return Ok(Some(Instead::Binary("packed with gzip"))),
+            Nature::Utf16 { .. } => {}
+            ref nature if source_only => return Ok(Some(Instead::Binary(nature.name()))),
             _ => {}
         }
-        let file = file.try_clone().map_err(error_number)?;
-        self.making = Making::begin(&nature, file).map_err(error_number)?;
+        let file = file.try_clone().map_err(|error| error_number(&error))?;
+        self.making = match Making::begin(&nature, file, self.facts.size) {
+            Ok(making) => Some(making),
+            // Of a page that text cannot be made of, there is still the source.
+            Err(_) if nature == Nature::Html => None,
+            Err(why) => return Ok(Some(Instead::Binary(why))),
+        };
         Ok(None)
     }
 
@@ -313,6 +337,6 @@ fn whole(file: &OwnedFd, size: u64, buffer: &mut Vec<u8>) -> Result<Vec<u8>, Ref
     Ok(Source::File { file, size }.view(0, SMALL_BYTES_MAX as usize, buffer)?.to_vec())
 }
 
-fn error_number(error: std::io::Error) -> Refusal {
+fn error_number(error: &std::io::Error) -> Refusal {
     Refusal::Other { errno: error.raw_os_error().unwrap_or(0) }
 }

@@ -45,6 +45,21 @@ impl Nature {
         }
         if is_html(head) { Self::Html } else { Self::Text }
     }
+
+    /// What it is, where no text is made out of it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Utf16 { .. } => "text in UTF-16",
+            Self::Gzip => "packed with gzip",
+            Self::Zstandard => "packed with zstd",
+            Self::Xz => "packed with xz",
+            Self::Bzip2 => "packed with bzip2",
+            Self::Html => "an HTML page",
+            Self::Pdf => "a PDF",
+            Self::Binary(what) => what,
+        }
+    }
 }
 
 fn packed(head: &[u8]) -> Option<Nature> {
@@ -59,6 +74,10 @@ fn packed(head: &[u8]) -> Option<Nature> {
     let is_bzip2 = head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY");
     if is_bzip2 {
         return Some(Nature::Bzip2);
+    }
+    // Some put a frame before it that holds nothing.
+    if let [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] = head {
+        return Some(Nature::Zstandard);
     }
     table.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, nature)| nature.clone())
 }
@@ -203,6 +222,7 @@ mod tests {
             (utf16("\u{feff}\u{65e5}", true),         Nature::Utf16 { big: true, mark: true }),
             (b"\x1f\x8b\x08\0".to_vec(),              Nature::Gzip),
             (b"\x28\xb5\x2f\xfd\x04".to_vec(),        Nature::Zstandard),
+            (b"\x52\x2a\x4d\x18\0".to_vec(),        Nature::Zstandard),
             (b"\xfd7zXZ\0\0".to_vec(),                Nature::Xz),
             (b"BZh91AY&SY\0".to_vec(),                Nature::Bzip2),
             (b"BZhang wrote this\n".to_vec(),         Nature::Text),
