@@ -352,11 +352,13 @@ impl Following {
         let ran = run(&mut self.raw, &self.job);
         let bytes = self.raw.bytes();
         let how = ran.unwrap_or_else(|error| told(&error).replace('\n', "; "));
+        let base = self.base.as_os_str().as_bytes();
+        let referenced = |name: &str| named::is_named(&self.opened.jail, base, name);
         let keeping = Keeping {
             tool: "shell",
             budget: self.budget,
             is_a_file: false,
-            referenced: &|_| false,
+            referenced: &referenced,
         };
         // Whatever its size: what was looked at is gone from the tail.
         let kept = self.raw.clean().keep_all(&mut lock(&self.outputs), &keeping);
