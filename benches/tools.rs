@@ -26,7 +26,7 @@ use casefile::jail::plan::{Layered, Plan, Wanted};
 use casefile::jail::policy::{Library, Network, Strength};
 use casefile::jail::wire::{Spec, WallKey};
 use casefile::jail::{Hands, Jail, Streams, Zygote};
-use casefile::tools::grep::Mode;
+use casefile::tools::grep::{Case, Mode};
 use casefile::tools::{Grep, Place, grep};
 
 const ROUNDS: usize = 41;
@@ -107,11 +107,7 @@ impl Ground {
             let asked = Grep {
                 pattern: (*pattern).into(),
                 paths: vec![REPO.into()],
-                case: if flags.is_empty() {
-                    Default::default()
-                } else {
-                    casefile::tools::grep::Case::Insensitive
-                },
+                case: if flags.is_empty() { Default::default() } else { Case::Insensitive },
                 ..Grep::default()
             };
             let mut words = vec!["rg", "-n"];

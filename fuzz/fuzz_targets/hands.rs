@@ -22,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
             paths.sum::<usize>() + lines.map(|line| line.bytes.len()).sum::<usize>()
         }
         Answer::Refused(refusal) => refusal.to_string().len().saturating_sub(REFUSAL_BYTES_MAX),
-        Answer::Searching | Answer::Written(_) => 0,
+        Answer::Written(_) => 0,
     };
     assert!(held <= bytes.len(), "{held} of {}", bytes.len());
 });

@@ -52,6 +52,8 @@ pub(super) struct Searcher {
 pub(super) struct Here {
     file: OwnedFd,
     named: bool,
+    /// Whether a read that brings less than it was asked for has reached the end.
+    short_is_end: bool,
     found: FoundIn,
     /// How many lines of it may be told.
     lines_max: u64,
@@ -85,6 +87,7 @@ impl Here {
         Self {
             file,
             named,
+            short_is_end: false,
             found: FoundIn { path: Bytes(path), ..FoundIn::default() },
             lines_max,
             told_bytes: 0,
@@ -95,6 +98,12 @@ impl Here {
             after_left: 0,
             end: None,
         }
+    }
+
+    /// Spares a question that would be answered with nothing.
+    pub(super) fn ends_with_a_short_read(mut self, so: bool) -> Self {
+        self.short_is_end = so;
+        self
     }
 
     fn tells_more(&self) -> bool {
@@ -406,7 +415,12 @@ fn fill(here: &mut Here, buffer: &mut [u8], mut filled: usize) -> Result<(usize,
         let most = free.len().min(room);
         match pread(&here.file, &mut free[..most], i64::try_from(at).unwrap_or(i64::MAX)) {
             Ok(0) => return Ok((filled, true)),
-            Ok(more) => filled += more,
+            Ok(more) => {
+                filled += more;
+                if more < most && here.short_is_end {
+                    return Ok((filled, true));
+                }
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
