@@ -7,8 +7,8 @@ use nix::sys::stat::{Mode, umask};
 use super::error::Refusal;
 use super::list::{Window, list};
 use super::read::read;
-use super::search::Search;
-use super::search::wire::Found;
+use super::search::wire::{Found, FoundEntries};
+use super::search::{Find, Search};
 use super::wire::{ANSWER_BYTES_MAX, Answer, Request};
 use super::write::write;
 use crate::jail::wire::Channel;
@@ -31,6 +31,7 @@ pub(in crate::jail) fn serve(requests: &Channel) -> io::Result<()> {
 struct Serving {
     window: Option<Window>,
     search: Option<Search>,
+    find: Option<Find>,
 }
 
 impl Serving {
@@ -48,6 +49,14 @@ impl Serving {
                 let search = self.search.take().ok_or(Refusal::NoSearch)?;
                 Ok(Answer::Found(self.search_on(search)))
             }
+            Request::Find(sought) => {
+                self.find = None;
+                Ok(Answer::FoundEntries(self.find_on(Find::begin(*sought)?)))
+            }
+            Request::FindOn => {
+                let find = self.find.take().ok_or(Refusal::NoSearch)?;
+                Ok(Answer::FoundEntries(self.find_on(find)))
+            }
             Request::Write { path, bytes, mode } => write(&path, &bytes, mode).map(Answer::Written),
         }
     }
@@ -56,6 +65,14 @@ impl Serving {
         let found = search.go_on();
         if !found.done {
             self.search = Some(search);
+        }
+        found
+    }
+
+    fn find_on(&mut self, mut find: Find) -> FoundEntries {
+        let found = find.go_on();
+        if !found.done {
+            self.find = Some(find);
         }
         found
     }

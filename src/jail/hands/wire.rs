@@ -12,7 +12,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
-use super::search::wire::{Found, Query};
+use super::search::wire::{Found, FoundEntries, Query, Sought};
 
 /// The most of a file, of entries or of lines that one answer brings.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -38,6 +38,9 @@ pub enum Request {
     Search(Box<Query>),
     /// Go on with it for another.
     SearchOn,
+    /// Begin to look for names, in place of any other, and go on with it for a moment.
+    Find(Box<Sought>),
+    FindOn,
     Write {
         path: Bytes,
         bytes: Bytes,
@@ -53,6 +56,7 @@ pub enum Answer {
     Found(Found),
     Written(Facts),
     Refused(Refusal),
+    FoundEntries(FoundEntries),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,12 +13,13 @@
 
 mod definition;
 mod file;
+mod find;
 mod host;
 mod hunt;
 mod pattern;
-pub(super) mod rules;
+mod rules;
 mod team;
-pub(super) mod walk;
+mod walk;
 pub mod wire;
 
 use std::collections::VecDeque;
@@ -34,7 +35,8 @@ use super::Refusal;
 use super::path::{Near, open_file};
 use super::wire::{Bytes, Kind};
 
-pub use self::host::Searching;
+pub(super) use self::find::Find;
+pub use self::host::{Finding, Searching};
 
 /// How long one moment is.
 pub(super) const MOMENT: Duration = Duration::from_millis(50);

@@ -55,6 +55,16 @@ impl Dir {
     pub(super) fn path_of(&self, entry: &Entry) -> Vec<u8> {
         joined(&self.path, self.name(entry))
     }
+
+    /// The same in place of what is in `path`.
+    pub(super) fn write_path_of(&self, entry: &Entry, path: &mut Vec<u8>) {
+        path.clear();
+        path.extend_from_slice(&self.path);
+        if !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(self.name(entry));
+    }
 }
 
 pub(super) fn joined(dir: &[u8], name: &[u8]) -> Vec<u8> {
