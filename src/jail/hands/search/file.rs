@@ -237,8 +237,15 @@ impl Searcher {
         let mut count = Count { at: 0, lines: here.lines };
         // The mark of the encoding is no part of the first line.
         let mut from = here.searched.min(text.len()).max(mark);
-        while let Some(lines) = self.pattern.next(&text[mark..], from - mark) {
-            let lines = lines.start + mark..lines.end + mark;
+        // Up to where lines were found to match.
+        let mut found = from;
+        while let Some((lines, next)) = self.pattern.next(&text[mark..], from - mark) {
+            from = next + mark;
+            let lines = (lines.start + mark).max(found)..lines.end + mark;
+            if lines.is_empty() {
+                continue;
+            }
+            found = lines.end;
             if self.mode == Mode::Files {
                 here.found.count = 1;
                 return true;
@@ -261,7 +268,6 @@ impl Searcher {
                 here.found.count += memchr_iter(b'\n', &text[lines.clone()]).count() as u64
                     + u64::from(!text[..lines.end].ends_with(b"\n"));
             }
-            from = lines.end;
         }
         told = self.after(here, text, told, text.len(), &mut count);
         if !at_end {
