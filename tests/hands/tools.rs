@@ -102,8 +102,8 @@ fn grep_shows_definitions_first_and_says_what_is_left_out() {
     ");
     insta::assert_snapshot!(grep(&|asked| asked.pattern = "Charge(".into()), @"
     error: `pattern`: regex parse error:
-        (?:Charge()
-        ^
+        Charge(
+              ^
     error: unclosed group
     hint: Mend it, or pass `literal: true` to look for it as it stands.
     ");

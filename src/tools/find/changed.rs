@@ -177,7 +177,12 @@ mod tests {
         let list = b"M\tsrc/a.rs\nA\tsrc/new.rs\nR090\told.rs\tsrc/b.rs\nD\tgone\n";
         let answer = between(list);
         assert_eq!(answer.facts, "1 added, 1 changed, 1 removed, 1 renamed");
-        insta::assert_snapshot!(String::from_utf8(answer.body).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(answer.body).unwrap(), @"
+        changed src/a.rs
+        added src/new.rs
+        renamed old.rs -> src/b.rs
+        removed gone
+        ");
         assert_eq!(between(b"").facts, "nothing differs between them");
     }
 }
