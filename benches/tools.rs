@@ -26,8 +26,9 @@ use casefile::jail::plan::{Layered, Plan, Wanted};
 use casefile::jail::policy::{Library, Network, Strength};
 use casefile::jail::wire::{Spec, WallKey};
 use casefile::jail::{Hands, Jail, Streams, Zygote};
+use casefile::tools::find::FindKind;
 use casefile::tools::grep::{Case, Mode};
-use casefile::tools::{Grep, Place, grep};
+use casefile::tools::{Find, Grep, Place, find, grep};
 
 const ROUNDS: usize = 41;
 
@@ -56,6 +57,7 @@ fn main() {
     let mut ground =
         Ground { hands: jail.hands().unwrap(), jail, tree, said: scratch.path().join("said") };
     ground.greps();
+    ground.finds();
 }
 
 fn plan(tree: &Path, scratch: &Path) -> Plan {
@@ -126,6 +128,26 @@ impl Ground {
         self.against("grep request, files", &["rg", "-l", "request"], |place| {
             grep(&asked, place).unwrap().facts
         });
+    }
+
+    fn finds(&mut self) {
+        #[rustfmt::skip]
+        let table: &[(&str, &[&str])] = &[
+            ("file_49",  &["fdfind", "-t", "f", "file_49"]),
+            ("*7.rs",    &["fdfind", "-t", "f", "-g", "*7.rs"]),
+            ("nowhere",  &["fdfind", "-t", "f", "nowhere"]),
+        ];
+        for (name, words) in table {
+            let asked = Find {
+                name: Some((*name).into()),
+                paths: vec![REPO.into()],
+                kind: Some(FindKind::File),
+                ..Find::default()
+            };
+            self.against(&format!("find {name}"), words, |place| {
+                find(&asked, place).unwrap().facts
+            });
+        }
     }
 
     /// A tool in turn with a program in the same jail, and outside of any.

@@ -122,7 +122,7 @@ fn query(asked: &Grep, place: &Place<'_>) -> Result<Query, ToolError> {
 }
 
 /// The whole paths that are meant, each once.
-fn paths(asked: &[String], place: &Place<'_>) -> Vec<Bytes> {
+pub(super) fn paths(asked: &[String], place: &Place<'_>) -> Vec<Bytes> {
     let mut paths: Vec<Bytes> = Vec::new();
     for path in asked {
         let path = Bytes(place.resolve(path));

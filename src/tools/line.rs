@@ -15,9 +15,10 @@ use jiff::Timestamp;
 
 use super::background::{Background, Job, Wanted};
 use super::call::Call;
+use super::compare::compare;
 use super::session::{Opened, Session, lock};
 use super::{
-    Answer, Shell, Stop, ToolError, ended, grep, judge, named, read_file, shell, write_file,
+    Answer, Shell, Stop, ToolError, ended, find, grep, judge, named, read_file, shell, write_file,
 };
 use crate::config::limits::Limit;
 use crate::govern::{Entry, KeptAs, Verdict};
@@ -143,6 +144,16 @@ impl Session {
                 self.with_hands(true, |place| read_file(asked, place)).map(pour)
             }
             Call::Grep(asked) => self.with_hands(true, |place| grep(asked, place)).map(pour),
+            Call::Find(asked) => match &asked.between {
+                Some((old, new)) => {
+                    let start = &self.ground.start;
+                    let compare = |opened: &Arc<Opened>| {
+                        compare(asked, (old, new), &opened.jail, start, stop)
+                    };
+                    self.in_jail(true, compare).map(pour)
+                }
+                None => self.with_hands(true, |place| find(asked, place)).map(pour),
+            },
             // Twice might not be the same as once.
             Call::WriteFile(asked) => {
                 self.with_hands(false, |place| write_file(asked, place)).map(pour)

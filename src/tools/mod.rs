@@ -10,7 +10,9 @@
 mod amount;
 mod background;
 mod call;
+mod compare;
 mod ended;
+pub mod find;
 pub mod grep;
 mod judge;
 mod line;
@@ -18,6 +20,7 @@ mod missing;
 mod named;
 mod older;
 mod place;
+mod places;
 mod process;
 pub mod read_file;
 mod repeats;
@@ -33,6 +36,7 @@ use crate::outputs::OutputsError;
 
 pub use background::{Background, Wanted};
 pub use call::Call;
+pub use find::{Find, find};
 pub use grep::{Grep, grep};
 pub use line::Reply;
 pub use place::Place;

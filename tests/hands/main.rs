@@ -14,6 +14,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agreement;
 mod death;
 mod ground;
 mod listing;
@@ -21,6 +22,7 @@ mod packed;
 mod read_file;
 mod reading;
 mod searching;
+mod tools;
 mod words;
 mod write_file;
 mod writing;
