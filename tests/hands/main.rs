@@ -16,6 +16,7 @@ mod common;
 
 mod death;
 mod ground;
+mod hostile;
 mod listing;
 mod packed;
 mod read_file;
