@@ -17,6 +17,7 @@ mod common;
 mod agreement;
 mod death;
 mod ground;
+mod hostile;
 mod listing;
 mod packed;
 mod read_file;
