@@ -170,7 +170,8 @@ fn of_ripgrep(app: &Path, pattern: &str, flags: &[&str]) -> Option<BTreeSet<Hit>
     command.args(["--no-ignore-global", "--no-ignore-parent"]);
     command.args(flags).args(["-e", pattern, "."]).current_dir(app).env_clear();
     command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
-    let outcome = command.output().expect("this test needs ripgrep, as `rg`");
+    let outcome = command.output();
+    let outcome = outcome.unwrap_or_else(|error| panic!("this test needs ripgrep, `rg`: {error}"));
     if outcome.status.code() == Some(2) {
         return None;
     }

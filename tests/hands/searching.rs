@@ -181,12 +181,15 @@ fn what_a_repository_ignores_is_left_out_there_and_nowhere_else() {
     insta::assert_snapshot!(names(&|query| query.scope.types = vec!["rust".into()], &all), @"repos/app/src/.hidden.rs repos/app/src/a.rs");
 }
 
+/// What a row of a table asks besides its pattern.
+type Change<'a> = &'a dyn Fn(&mut Query);
+
 #[test]
 fn a_pattern_is_what_the_switches_make_of_it() {
     let mut ground = Ground::new();
     ground.put("case/a", "Foo.bar\nfoo_bar\nfooXbar baz\nbegin\n  end\n\nfoo.bar.\n");
     #[rustfmt::skip]
-    let table: &[(&str, &dyn Fn(&mut Query), &[u64])] = &[
+    let table: &[(&str, Change<'_>, &[u64])] = &[
         ("foo.bar",       &|_| {},                                 &[1, 2, 3, 7]),
         ("Foo.bar",       &|_| {},                                 &[1]),
         ("Foo.bar",       &|q| q.case = Case::Insensitive,         &[1, 2, 3, 7]),

@@ -21,7 +21,7 @@ use crate::jail::hands::wire::{Bytes, Facts, Kind};
 /// One piece, unless a line is longer.
 const PIECE_BYTES: usize = 256 * 1024;
 /// A longer line is searched in pieces.
-const LINE_SEARCHED_BYTES_MAX: usize = 8 * 1024 * 1024;
+const LINE_SEARCHED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The largest file in which matches may go over the ends of lines, and the largest
 /// that is put into UTF-8.
 const WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -251,10 +251,10 @@ impl Shared {
     /// The next unit to be searched: one that was begun, or a new one.
     fn take(&mut self, units: usize) -> Option<(usize, Begun)> {
         let first_left = self.left.first_key_value().map(|(nth, _)| *nth);
-        if self.ahead_bytes < AHEAD_BYTES_MAX || first_left == Some(self.in_order) {
-            if let Some(begun) = self.left.pop_first() {
-                return Some(begun);
-            }
+        if (self.ahead_bytes < AHEAD_BYTES_MAX || first_left == Some(self.in_order))
+            && let Some(begun) = self.left.pop_first()
+        {
+            return Some(begun);
         }
         if units <= self.next || AHEAD_BYTES_MAX <= self.ahead_bytes {
             return None;
