@@ -106,7 +106,7 @@ fn main() {
 }
 
 fn place(hands: &mut Hands) -> Place<'_> {
-    Place { hands, base: b"/case" }
+    Place { hands, base: b"/case", stop: None }
 }
 
 fn read(hands: &mut Hands, path: &str, from: i64, lines: Option<u64>) -> String {

@@ -155,7 +155,7 @@ impl Ground {
         let (mut ours, mut theirs, mut outside) = (Vec::new(), Vec::new(), Vec::new());
         let mut facts = String::new();
         for _ in 0..ROUNDS {
-            let place = &mut Place { hands: &mut self.hands, base: BASE.as_bytes() };
+            let place = &mut Place { hands: &mut self.hands, base: BASE.as_bytes(), stop: None };
             ours.push(timed(|| facts = tool(place)));
             theirs.push(timed(|| self.in_jail(words)));
             outside.push(timed(|| self.outside(words)));

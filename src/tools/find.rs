@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grep::paths;
 use super::places::{Places, count_of, grouped, one_line};
-use super::{Answer, Place, ToolError};
+use super::{Answer, Place, Stop, ToolError};
 use crate::jail::hands::search::wire::{FoundEntry, Scope, Sought, Unentered};
 use crate::jail::hands::wire::{Bytes, Kind};
 use crate::jail::{HandsError, Refusal};
@@ -142,6 +142,7 @@ impl Gathered {
         let began = Instant::now();
         let mut gathered = Self::default();
         let base = place.base.to_vec();
+        let stop = place.stop;
         let mut search = place.hands.find(sought).map_err(|error| match error {
             HandsError::Refused(Refusal::Pattern(why)) => ToolError::Argument {
                 argument: "name",
@@ -159,6 +160,9 @@ impl Gathered {
             gathered.refused.extend(part.refused);
             gathered.count = part.count;
             gathered.cut = part.cut;
+            if stop.is_some_and(Stop::is_wanted) {
+                return Err(ToolError::Cancelled);
+            }
             if TIME_MAX < began.elapsed() {
                 gathered.left_off = !part.done;
                 break;

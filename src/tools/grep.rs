@@ -12,7 +12,7 @@ use ignore::overrides::OverrideBuilder;
 use ignore::types::TypesBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Place, ToolError};
+use super::{Answer, Place, Stop, ToolError};
 use crate::hint::nearest;
 use crate::jail::hands::search::wire::{FoundIn, Query, Scope, Tally, Unsearched};
 use crate::jail::hands::wire::Bytes;
@@ -196,6 +196,7 @@ impl Gathered {
         let mut gathered = Self::default();
         let mut last: Option<Bytes> = None;
         let base = place.base.to_vec();
+        let stop = place.stop;
         let mut search = place.hands.search(query).map_err(|error| told(error, asked))?;
         while let Some(part) = search.next_part()? {
             gathered.tally = part.tally;
@@ -203,6 +204,9 @@ impl Gathered {
                 let goes_on = last.as_ref() == Some(&found.path) && !found.lines.is_empty();
                 last = Some(found.path.clone());
                 gathered.add(found, goes_on, query, &base);
+            }
+            if stop.is_some_and(Stop::is_wanted) {
+                return Err(ToolError::Cancelled);
             }
             if TIME_MAX < began.elapsed() {
                 gathered.left_off = !part.done;

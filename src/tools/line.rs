@@ -141,9 +141,9 @@ impl Session {
         };
         match call {
             Call::ReadFile(asked) => {
-                self.with_hands(true, |place| read_file(asked, place)).map(pour)
+                self.with_hands(true, stop, |place| read_file(asked, place)).map(pour)
             }
-            Call::Grep(asked) => self.with_hands(true, |place| grep(asked, place)).map(pour),
+            Call::Grep(asked) => self.with_hands(true, stop, |place| grep(asked, place)).map(pour),
             Call::Find(asked) => match &asked.between {
                 Some((old, new)) => {
                     let start = &self.ground.start;
@@ -152,11 +152,11 @@ impl Session {
                     };
                     self.in_jail(true, compare).map(pour)
                 }
-                None => self.with_hands(true, |place| find(asked, place)).map(pour),
+                None => self.with_hands(true, stop, |place| find(asked, place)).map(pour),
             },
             // Twice might not be the same as once.
             Call::WriteFile(asked) => {
-                self.with_hands(false, |place| write_file(asked, place)).map(pour)
+                self.with_hands(false, stop, |place| write_file(asked, place)).map(pour)
             }
             Call::Shell(asked) if asked.background => self.start(asked),
             Call::Shell(asked) => {

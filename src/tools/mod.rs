@@ -79,6 +79,8 @@ pub enum ToolError {
     /// A rule of the policy is against it.
     #[error("the policy `{policy}` refuses this: {why}")]
     Refused { policy: String, why: String },
+    #[error("cancelled")]
+    Cancelled,
     #[error(transparent)]
     Unopened(#[from] Unopened),
     #[error("the streams of the command broke")]
@@ -104,6 +106,7 @@ impl Hint for ToolError {
             Self::ReadOnly { .. } => Some("Write below `repos/` or `notes/` instead.".to_owned()),
             Self::Argument { way_out, .. } => Some(way_out.clone()),
             Self::Refused { .. } => Some("Do it in another way, or leave it to a person.".into()),
+            Self::Cancelled => None,
             Self::Unopened(error) => error.hint(),
             Self::Streams(_) => Some("Run it again.".into()),
             Self::Jail(error) => error.hint(),

@@ -21,7 +21,7 @@ pub fn part(path: &str, from: i64, lines: impl Into<Option<u64>>) -> Part {
 
 pub fn read(ground: &mut Ground, parts: &[Part]) -> String {
     let asked = ReadFile { parts: parts.to_vec(), raw: false };
-    let mut place = Place { hands: &mut ground.hands, base: b"/case" };
+    let mut place = Place { hands: &mut ground.hands, base: b"/case", stop: None };
     told(read_file(&asked, &mut place))
 }
 

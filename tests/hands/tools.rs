@@ -50,7 +50,7 @@ fn grep_shows_definitions_first_and_says_what_is_left_out() {
     let mut grep = |change: &dyn Fn(&mut Grep)| {
         let mut asked = Grep { pattern: "charge".into(), ..Grep::default() };
         change(&mut asked);
-        told(grep(&asked, &mut Place { hands: &mut ground.hands, base: b"/case" }))
+        told(grep(&asked, &mut Place { hands: &mut ground.hands, base: b"/case", stop: None }))
     };
     insta::assert_snapshot!(grep(&|asked| asked.limit = 6), @r#"
     305 lines in 5 files; 5 files searched, 1 without text skipped
@@ -149,7 +149,7 @@ fn find_lists_by_name_kind_and_size_and_as_a_tree() {
     let mut find = |change: &dyn Fn(&mut Find)| {
         let mut asked = Find::default();
         change(&mut asked);
-        told(find(&asked, &mut Place { hands: &mut ground.hands, base: b"/case" }))
+        told(find(&asked, &mut Place { hands: &mut ground.hands, base: b"/case", stop: None }))
     };
     insta::assert_snapshot!(find(&|asked| asked.name = Some("*.rs".into())), @"
     3 entries

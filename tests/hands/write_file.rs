@@ -10,7 +10,7 @@ use crate::read_file::told;
 
 fn write(ground: &mut Ground, path: &str, text: &str, mode: WriteMode) -> String {
     let asked = WriteFile { path: path.into(), text: text.into(), mode };
-    told(write_file(&asked, &mut Place { hands: &mut ground.hands, base: b"/case" }))
+    told(write_file(&asked, &mut Place { hands: &mut ground.hands, base: b"/case", stop: None }))
 }
 
 fn passage(ground: &mut Ground, path: &str, old: &str, text: &str) -> String {

@@ -153,7 +153,7 @@ fn piece(part: &Part, raw: bool, share: usize, place: &mut Place<'_>) -> Result<
         // A character may take four bytes, and a few more lines than fit do no harm.
         bytes_max: (room * 4).min(CHUNK_BYTES_MAX) as u64,
         line_bytes_max: (line_chars * 4) as u64,
-        form: form(raw, &path),
+        form: form(raw, &path, place.base),
     };
     let deadline = Instant::now() + WAIT_MAX;
     loop {
@@ -173,7 +173,7 @@ fn piece(part: &Part, raw: bool, share: usize, place: &mut Place<'_>) -> Result<
                 );
                 return Err(wrong("from", &why, "Ask again, and it goes on from there."));
             }
-            Ok(Told::Working { .. }) => {}
+            Ok(Told::Working { .. }) => place.go_on()?,
             Err(HandsError::Refused(Refusal::Is(Kind::Directory))) => {
                 return listing::list(part, &path, room, place);
             }
@@ -183,8 +183,9 @@ fn piece(part: &Part, raw: bool, share: usize, place: &mut Place<'_>) -> Result<
 }
 
 /// What somebody works on is shown as it is; of a page that was saved, its text.
-fn form(raw: bool, path: &[u8]) -> Form {
-    let is_code = path.starts_with(crate::case::inside::REPOS.as_bytes());
+fn form(raw: bool, path: &[u8], base: &[u8]) -> Form {
+    let below = path.strip_prefix(base);
+    let is_code = below.is_some_and(|below| below.starts_with(b"/repos/"));
     match (raw, is_code) {
         (true, _) => Form::Source,
         (_, true) => Form::Unpacked,
