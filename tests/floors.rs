@@ -49,7 +49,7 @@ const NAMED_IN: Table<'static> = &[
     ("clap",        &["src/cli/"]),
     ("anstream",    &["src/cli/"]),
     ("landlock",    &["src/jail/"]),
-    ("grep_searcher", &["src/jail/hands/"]),
+    ("grep_matcher", &["src/jail/hands/"]),
     ("grep_regex",  &["src/jail/hands/"]),
     ("git2",        &["src/repos/"]),
     ("rmcp",        &["src/mcp/"]),

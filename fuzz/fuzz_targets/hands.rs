@@ -21,8 +21,14 @@ fuzz_target!(|bytes: &[u8]| {
             let paths = found.files.iter().map(|file| file.path.len());
             paths.sum::<usize>() + lines.map(|line| line.bytes.len()).sum::<usize>()
         }
+        Answer::FoundEntries(found) => {
+            let entries = found.entries.iter().map(|entry| entry.path.len());
+            let below = found.below.iter().map(|below| below.path.len());
+            let refused = found.refused.iter().map(|refused| refused.path.len());
+            entries.chain(below).chain(refused).sum()
+        }
         Answer::Refused(refusal) => refusal.to_string().len().saturating_sub(REFUSAL_BYTES_MAX),
-        Answer::Searching | Answer::Written(_) => 0,
+        Answer::Written(_) => 0,
     };
     assert!(held <= bytes.len(), "{held} of {}", bytes.len());
 });

@@ -7,11 +7,16 @@
 //! A tool asks the jail and puts the answer into words. It does not cut, redact,
 //! log or ask whether it may: that is the line's, around it.
 
+pub mod find;
+pub mod grep;
 mod place;
+mod places;
 
 use crate::hint::Hint;
 use crate::jail::{HandsError, JailError};
 
+pub use find::{Find, find};
+pub use grep::{Grep, grep};
 pub use place::Place;
 
 /// What a tool has to say, before anybody redacted, kept or cut it.

@@ -14,11 +14,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agreement;
 mod death;
 mod ground;
 mod listing;
 mod reading;
 mod searching;
+mod tools;
 mod words;
 mod writing;
 

@@ -23,9 +23,8 @@ mod error;
 mod list;
 mod path;
 mod read;
-mod search;
+pub mod search;
 mod serve;
-mod text;
 pub mod wire;
 mod write;
 
@@ -33,8 +32,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use self::wire::{
-    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, Facts, Found, FoundIn, Listing, Request,
-    WRITE_BYTES_MAX, WriteMode,
+    ANSWER_BYTES_MAX, Answer, CHUNK_BYTES_MAX, Chunk, Facts, Listing, Request, WRITE_BYTES_MAX,
+    WriteMode,
 };
 use super::error::JailError;
 use super::host::{News, Running, readable};
@@ -91,17 +90,6 @@ impl Hands {
             Answer::Listing(listing) if listing.entries.len() <= max => Some(listing),
             _ => None,
         })
-    }
-
-    /// Looks for lines that match a regular expression, in a file or in all files
-    /// below a directory. Links on the way are not followed.
-    ///
-    /// The search goes on only while it is asked for more, so leaving off is the
-    /// way to interrupt it.
-    pub fn search(&mut self, pattern: &str, path: &[u8]) -> Result<Search<'_>, HandsError> {
-        let request = Request::Search { pattern: pattern.to_owned(), path: path.into() };
-        self.ask(&request, |answer| matches!(answer, Answer::Searching).then_some(()))?;
-        Ok(Search { hands: self, done: false })
     }
 
     /// Writes a file, in one request and so at most [`WRITE_BYTES_MAX`], and says
@@ -167,35 +155,5 @@ impl Hands {
             }
         }
         why
-    }
-}
-
-/// A search that has begun. The hands wait where they are between two parts.
-#[derive(Debug)]
-pub struct Search<'a> {
-    hands: &'a mut Hands,
-    done: bool,
-}
-
-impl Search<'_> {
-    /// The next part, or `None` once everything was searched. In the order of the
-    /// walk, which is that of the names; a part that is empty says only that there
-    /// was nothing yet. At most `lines_max` lines.
-    pub fn next_part(&mut self, lines_max: usize) -> Result<Option<Vec<FoundIn>>, HandsError> {
-        if self.done {
-            return Ok(None);
-        }
-        let request = Request::SearchOn { lines_max: lines_max as u64 };
-        let Found { files, done } = self.hands.ask(&request, |answer| match answer {
-            Answer::Found(found) => Some(found),
-            _ => None,
-        })?;
-        self.done = done;
-        Ok(Some(files))
-    }
-
-    /// Whether everything was searched.
-    pub fn is_done(&self) -> bool {
-        self.done
     }
 }

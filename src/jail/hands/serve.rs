@@ -7,7 +7,8 @@ use nix::sys::stat::{Mode, umask};
 use super::error::Refusal;
 use super::list::{Window, list};
 use super::read::read;
-use super::search::Search;
+use super::search::wire::{Found, FoundEntries};
+use super::search::{Find, Search};
 use super::wire::{ANSWER_BYTES_MAX, Answer, Request};
 use super::write::write;
 use crate::jail::wire::Channel;
@@ -30,6 +31,7 @@ pub(in crate::jail) fn serve(requests: &Channel) -> io::Result<()> {
 struct Serving {
     window: Option<Window>,
     search: Option<Search>,
+    find: Option<Find>,
 }
 
 impl Serving {
@@ -39,20 +41,39 @@ impl Serving {
             Request::List { path, after, max } => {
                 list(&path, after.as_deref(), max, &mut self.window).map(Answer::Listing)
             }
-            Request::Search { pattern, path } => {
+            Request::Search(query) => {
                 self.search = None;
-                self.search = Some(Search::begin(&pattern, &path)?);
-                Ok(Answer::Searching)
+                Ok(Answer::Found(self.search_on(Search::begin(*query)?)))
             }
-            Request::SearchOn { lines_max } => {
-                let search = self.search.as_mut().ok_or(Refusal::NoSearch)?;
-                let found = search.go_on(lines_max);
-                if found.done {
-                    self.search = None;
-                }
-                Ok(Answer::Found(found))
+            Request::SearchOn => {
+                let search = self.search.take().ok_or(Refusal::NoSearch)?;
+                Ok(Answer::Found(self.search_on(search)))
+            }
+            Request::Find(sought) => {
+                self.find = None;
+                Ok(Answer::FoundEntries(self.find_on(Find::begin(*sought)?)))
+            }
+            Request::FindOn => {
+                let find = self.find.take().ok_or(Refusal::NoSearch)?;
+                Ok(Answer::FoundEntries(self.find_on(find)))
             }
             Request::Write { path, bytes, mode } => write(&path, &bytes, mode).map(Answer::Written),
         }
+    }
+
+    fn search_on(&mut self, mut search: Search) -> Found {
+        let found = search.go_on();
+        if !found.done {
+            self.search = Some(search);
+        }
+        found
+    }
+
+    fn find_on(&mut self, mut find: Find) -> FoundEntries {
+        let found = find.go_on();
+        if !found.done {
+            self.find = Some(find);
+        }
+        found
     }
 }

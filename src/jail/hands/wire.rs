@@ -12,6 +12,7 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::error::Refusal;
+use super::search::wire::{Found, FoundEntries, Query, Sought};
 
 /// The most of a file, of entries or of lines that one answer brings.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -19,8 +20,6 @@ pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 pub const ANSWER_BYTES_MAX: usize = CHUNK_BYTES_MAX + 8 * 1024;
 /// The most that is written in one request.
 pub const WRITE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// The most that is told of one line. The rest can be read, by its offset.
-pub const LINE_BYTES_MAX: usize = 2 * 1024;
 
 /// Host to hands, one at a time.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,15 +34,13 @@ pub enum Request {
         after: Option<Bytes>,
         max: u64,
     },
-    /// Begin a search, in place of any other.
-    Search {
-        pattern: String,
-        path: Bytes,
-    },
-    /// Go on with it for a moment.
-    SearchOn {
-        lines_max: u64,
-    },
+    /// Begin a search, in place of any other, and go on with it for a moment.
+    Search(Box<Query>),
+    /// Go on with it for another.
+    SearchOn,
+    /// Begin to look for names, in place of any other, and go on with it for a moment.
+    Find(Box<Sought>),
+    FindOn,
     Write {
         path: Bytes,
         bytes: Bytes,
@@ -56,10 +53,10 @@ pub enum Request {
 pub enum Answer {
     Chunk(Chunk),
     Listing(Listing),
-    Searching,
     Found(Found),
     Written(Facts),
     Refused(Refusal),
+    FoundEntries(FoundEntries),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,46 +138,6 @@ pub struct Listing {
 pub struct Entry {
     pub name: Bytes,
     pub facts: Facts,
-}
-
-/// What a search found in a moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
-    /// A file whose search goes on in the next part begins that one, too.
-    pub files: Vec<FoundIn>,
-    /// Whether everything was searched.
-    pub done: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundIn {
-    pub path: Bytes,
-    pub lines: Vec<Line>,
-    /// Why the rest of it was not searched, or none of it.
-    pub unsearched: Option<Unsearched>,
-}
-
-/// A line that matches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// The first line of a file is 1.
-    pub number: u64,
-    /// Where it begins in the file.
-    pub offset: u64,
-    /// How long it is, without its end.
-    pub length: u64,
-    /// At most [`LINE_BYTES_MAX`] of it, from its beginning.
-    pub bytes: Bytes,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Unsearched {
-    /// A NUL byte was met, which text does not have.
-    Binary,
-    /// A line was met that is too long to be held.
-    LongLine,
-    /// The kernel said no, with this number.
-    Unreadable { errno: i32 },
 }
 
 /// Bytes that travel as they are, and not one by one.

@@ -1,0 +1,458 @@
+//! Searching one file, in pieces that end with a line.
+//!
+//! A file is read and never mapped: one that gets shorter meanwhile is then just
+//! shorter. Between two pieces the search can be left, and is gone on with from the
+//! lines that the next piece has to show.
+
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+use memchr::{memchr, memchr_iter, memrchr};
+use nix::errno::Errno;
+use nix::sys::stat::fstat;
+use nix::sys::uio::pread;
+
+use super::definition::defines;
+use super::pattern::{Pattern, end_of_line, start_of_line, without_end};
+use super::wire::{FoundIn, LINE_BYTES_MAX, Line, Mode, Query, Unsearched};
+use crate::jail::hands::wire::{Bytes, Facts, Kind};
+
+/// One piece, unless a line is longer.
+const PIECE_BYTES: usize = 256 * 1024;
+/// A longer line is searched in pieces.
+const LINE_SEARCHED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The largest file in which matches may go over the ends of lines, and the largest
+/// that is put into UTF-8.
+const WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A NUL byte in so much of the beginning says that it is no text. Later ones are
+/// what a log has that was cut short while it was written.
+const BINARY_BYTES: usize = 64 * 1024;
+/// Of one file, no more is told.
+const TOLD_BYTES_MAX: usize = 256 * 1024;
+/// What a line takes besides its bytes, at most.
+const LINE_COST_BYTES: usize = 64;
+/// So many lines of a file are asked whether they define what was looked for.
+const DEFINITIONS_TRIED_MAX: u32 = 200;
+/// How far back a line before a match is looked for.
+const BEFORE_BYTES_MAX: usize = 32 * 1024;
+
+/// What a thread needs to search files.
+#[derive(Debug)]
+pub(super) struct Searcher {
+    pattern: Pattern,
+    mode: Mode,
+    before: usize,
+    after: usize,
+    buffer: Vec<u8>,
+}
+
+/// A file whose search has begun.
+#[derive(Debug)]
+pub(super) struct Here {
+    file: OwnedFd,
+    named: bool,
+    /// Whether a read that brings less than it was asked for has reached the end.
+    short_is_end: bool,
+    found: FoundIn,
+    /// How many lines of it may be told.
+    lines_max: u64,
+    told_bytes: usize,
+    tried: u32,
+    /// Where the next piece begins, and how many lines that is into the file.
+    next: u64,
+    lines: u64,
+    /// How much of that piece was searched before, and is only shown.
+    searched: usize,
+    /// How many lines after the last match are still to be told.
+    after_left: usize,
+    /// How long it was when that was first asked. What is written to it meanwhile is
+    /// not searched, or the search might never end.
+    end: Option<u64>,
+}
+
+/// What came of going on with a file.
+#[derive(Debug)]
+pub(super) enum Went {
+    Done(FoundIn),
+    /// It holds no text.
+    Binary,
+    /// The moment was over.
+    Left(Here),
+}
+
+impl Here {
+    /// A `named` file is searched whatever it holds.
+    pub(super) fn new(path: Vec<u8>, file: OwnedFd, named: bool, lines_max: u64) -> Self {
+        Self {
+            file,
+            named,
+            short_is_end: false,
+            found: FoundIn { path: Bytes(path), ..FoundIn::default() },
+            lines_max,
+            told_bytes: 0,
+            tried: 0,
+            next: 0,
+            lines: 0,
+            searched: 0,
+            after_left: 0,
+            end: None,
+        }
+    }
+
+    /// Spares a question that would be answered with nothing.
+    pub(super) fn ends_with_a_short_read(mut self, so: bool) -> Self {
+        self.short_is_end = so;
+        self
+    }
+
+    fn tells_more(&self) -> bool {
+        (self.found.lines.len() as u64) < self.lines_max && self.told_bytes < TOLD_BYTES_MAX
+    }
+
+    fn refused(&mut self, errno: Errno) {
+        self.found.unsearched = Some(Unsearched::Refused(errno.into()));
+    }
+}
+
+impl Searcher {
+    pub(super) fn new(pattern: Pattern, query: &Query) -> Self {
+        let context = |lines: u32| match query.mode {
+            Mode::Lines => usize::try_from(lines).unwrap_or(usize::MAX),
+            Mode::Files | Mode::Count => 0,
+        };
+        Self {
+            pattern,
+            mode: query.mode,
+            before: context(query.before),
+            after: context(query.after),
+            buffer: vec![0; PIECE_BYTES],
+        }
+    }
+
+    /// Searches on in a file until it is done or the moment is over.
+    pub(super) fn go_on(&mut self, mut here: Here, deadline: Instant) -> Went {
+        // Taken out, so that it can be lent beside the rest.
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut done = false;
+        while !done {
+            done = match self.piece(&mut here, &mut buffer) {
+                Ok(Piece::Last) => true,
+                Ok(Piece::More) => false,
+                Ok(Piece::Binary) => {
+                    self.keep(buffer);
+                    return Went::Binary;
+                }
+                Err(errno) => {
+                    here.refused(errno);
+                    true
+                }
+            };
+            if !done && deadline <= Instant::now() {
+                break;
+            }
+        }
+        self.keep(buffer);
+        if done { Went::Done(here.found) } else { Went::Left(here) }
+    }
+
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        // One long line is no reason to hold so much memory.
+        if PIECE_BYTES < buffer.len() {
+            buffer.truncate(PIECE_BYTES);
+            buffer.shrink_to_fit();
+        }
+        self.buffer = buffer;
+    }
+
+    fn piece(&self, here: &mut Here, buffer: &mut Vec<u8>) -> Result<Piece, Errno> {
+        let (mut filled, mut at_end) = fill(here, buffer, 0)?;
+        if here.next == 0 {
+            let head = &buffer[..filled];
+            if let Some(big) = utf16(head) {
+                let Some(filled) = self.whole(here, buffer, filled, at_end)? else {
+                    return Ok(Piece::Last);
+                };
+                self.search(here, &in_utf8(&buffer[2..filled], big), 0, true);
+                return Ok(Piece::Last);
+            }
+            let is_binary = memchr(0, &head[..head.len().min(BINARY_BYTES)]).is_some();
+            match (is_binary, here.named) {
+                (true, false) => return Ok(Piece::Binary),
+                (true, true) => {
+                    here.lines_max = 0;
+                    here.found.unsearched = Some(Unsearched::Binary);
+                }
+                (false, _) => {}
+            }
+            if self.pattern.goes_across_lines() {
+                if let Some(filled) = self.whole(here, buffer, filled, at_end)? {
+                    self.search(here, &buffer[..filled], mark(&buffer[..filled]), true);
+                }
+                return Ok(Piece::Last);
+            }
+        }
+        let mut end = filled;
+        while !at_end {
+            if let Some(last) = memrchr(b'\n', &buffer[here.searched.min(filled)..filled]) {
+                end = here.searched + last + 1;
+                break;
+            }
+            if LINE_SEARCHED_BYTES_MAX <= buffer.len() {
+                here.found.unsearched.get_or_insert(Unsearched::LongLine);
+                break;
+            }
+            buffer.resize(buffer.len() * 4, 0);
+            (filled, at_end) = fill(here, buffer, filled)?;
+            end = filled;
+        }
+        let mark = if here.next == 0 { mark(&buffer[..end]) } else { 0 };
+        let ended = self.search(here, &buffer[..end], mark, at_end);
+        Ok(if at_end || ended { Piece::Last } else { Piece::More })
+    }
+
+    /// Reads on where all of a file is needed at once. Nothing, if it is too large.
+    fn whole(
+        &self,
+        here: &mut Here,
+        buffer: &mut Vec<u8>,
+        mut filled: usize,
+        mut at_end: bool,
+    ) -> Result<Option<usize>, Errno> {
+        while !at_end {
+            if WHOLE_BYTES_MAX <= buffer.len() {
+                here.found.unsearched = Some(Unsearched::TooLarge);
+                return Ok(None);
+            }
+            buffer.resize(buffer.len() * 4, 0);
+            (filled, at_end) = fill(here, buffer, filled)?;
+        }
+        Ok(Some(filled))
+    }
+
+    /// Searches whole lines. Says whether the rest of the file need not be searched.
+    fn search(&self, here: &mut Here, text: &[u8], mark: usize, at_end: bool) -> bool {
+        // Up to where lines were told. Of those that are only kept to be told, none was.
+        let mut told = 0;
+        let mut count = Count { at: 0, lines: here.lines };
+        // The mark of the encoding is no part of the first line.
+        let mut from = here.searched.min(text.len()).max(mark);
+        // Up to where lines were found to match.
+        let mut found = from;
+        while let Some((lines, next)) = self.pattern.next(&text[mark..], from - mark) {
+            from = next + mark;
+            let lines = (lines.start + mark).max(found)..lines.end + mark;
+            if lines.is_empty() {
+                continue;
+            }
+            found = lines.end;
+            if self.mode == Mode::Files {
+                here.found.count = 1;
+                return true;
+            }
+            if self.mode == Mode::Lines {
+                if here.tells_more() {
+                    told = self.after(here, text, told, lines.start, &mut count);
+                    self.before(here, text, told, lines.start, &mut count);
+                }
+                let mut at = lines.start;
+                while at < lines.end {
+                    let end = end_of_line(text, at);
+                    here.found.count += 1;
+                    self.matched(here, text, at..end, &mut count);
+                    at = end;
+                }
+                told = at;
+                here.after_left = self.after;
+            } else {
+                here.found.count += memchr_iter(b'\n', &text[lines.clone()]).count() as u64
+                    + u64::from(!text[..lines.end].ends_with(b"\n"));
+            }
+        }
+        told = self.after(here, text, told, text.len(), &mut count);
+        if !at_end {
+            let begin = self.lines_before(text, text.len(), told);
+            here.lines = count.up_to(text, begin);
+            here.next += begin as u64;
+            here.searched = text.len() - begin;
+        }
+        false
+    }
+
+    fn matched(&self, here: &mut Here, text: &[u8], line: Range<usize>, count: &mut Count) {
+        let bytes = without_end(&text[line.clone()]);
+        let mut first_to_define = false;
+        if !here.found.defines && here.tried < DEFINITIONS_TRIED_MAX {
+            here.tried += 1;
+            first_to_define = defines(bytes, |line| self.pattern.place(line));
+            here.found.defines = first_to_define;
+        }
+        // The line for which the file comes first is told, if any is.
+        if here.tells_more() || (first_to_define && 0 < here.lines_max) {
+            let number = count.up_to(text, line.start) + 1;
+            let place =
+                if bytes.len() <= LINE_BYTES_MAX { None } else { self.pattern.place(bytes) };
+            tell(here, number, true, bytes, place.map_or(0, |place| place.start));
+        }
+    }
+
+    /// Tells the lines after a match up to `end`, as far as they are wanted.
+    fn after(
+        &self,
+        here: &mut Here,
+        text: &[u8],
+        mut at: usize,
+        end: usize,
+        count: &mut Count,
+    ) -> usize {
+        while 0 < here.after_left && at < end && here.tells_more() {
+            let line = at..end_of_line(text, at);
+            let number = count.up_to(text, at) + 1;
+            tell(here, number, false, without_end(&text[line.clone()]), 0);
+            here.after_left -= 1;
+            at = line.end;
+        }
+        at
+    }
+
+    /// Tells the lines before a match, but none that was told.
+    fn before(&self, here: &mut Here, text: &[u8], told: usize, end: usize, count: &mut Count) {
+        let mut at = self.lines_before(text, end, told);
+        while at < end {
+            let line = at..end_of_line(text, at);
+            let number = count.up_to(text, at) + 1;
+            tell(here, number, false, without_end(&text[line.clone()]), 0);
+            at = line.end;
+        }
+    }
+
+    /// Where the lines begin that are told before `end`.
+    fn lines_before(&self, text: &[u8], end: usize, floor: usize) -> usize {
+        let mut at = end;
+        for _ in 0..self.before {
+            if at <= floor {
+                break;
+            }
+            let start = start_of_line(text, at - 1).max(floor);
+            if BEFORE_BYTES_MAX < end - start {
+                break;
+            }
+            at = start;
+        }
+        at
+    }
+}
+
+/// What a piece of a file was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    More,
+    Last,
+    Binary,
+}
+
+/// Counts lines, each once.
+#[derive(Debug)]
+struct Count {
+    at: usize,
+    lines: u64,
+}
+
+impl Count {
+    /// How many lines end before `to`, which is never before where it was last.
+    fn up_to(&mut self, text: &[u8], to: usize) -> u64 {
+        if let Some(more) = text.get(self.at..to) {
+            self.lines += memchr_iter(b'\n', more).count() as u64;
+            self.at = to;
+        }
+        self.lines
+    }
+}
+
+/// Tells a line, or if it is long what is around `place`.
+fn tell(here: &mut Here, number: u64, matches: bool, line: &[u8], place: usize) {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut start = 0;
+    if LINE_BYTES_MAX < line.len() {
+        let most = line.len() - LINE_BYTES_MAX;
+        start = place.saturating_sub(LINE_BYTES_MAX / 4).min(most);
+    }
+    let mut end = line.len().min(start + LINE_BYTES_MAX);
+    // Not in the middle of a character, where there are any.
+    let goes_on = |at: usize| line.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    for _ in 0..3 {
+        start += usize::from(0 < start && goes_on(start));
+        end -= usize::from(start < end && goes_on(end));
+    }
+    here.told_bytes += end - start + LINE_COST_BYTES;
+    here.found.lines.push(Line {
+        number,
+        matches,
+        before: start as u64,
+        after: (line.len() - end) as u64,
+        bytes: line[start..end].into(),
+    });
+}
+
+/// Reads into what is free of the buffer. Says how much of it is filled then, and
+/// whether the file ends there.
+fn fill(here: &mut Here, buffer: &mut [u8], mut filled: usize) -> Result<(usize, bool), Errno> {
+    loop {
+        let at = here.next + filled as u64;
+        let room = match here.end {
+            Some(end) => usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX),
+            None => usize::MAX,
+        };
+        let free = &mut buffer[filled..];
+        if room == 0 {
+            return Ok((filled, true));
+        }
+        if free.is_empty() {
+            if here.end.is_none() {
+                let facts = Facts::of(&fstat(&here.file)?);
+                if facts.kind != Kind::File {
+                    return Ok((0, true));
+                }
+                here.end = Some(facts.size.max(at));
+                continue;
+            }
+            return Ok((filled, false));
+        }
+        let most = free.len().min(room);
+        match pread(&here.file, &mut free[..most], i64::try_from(at).unwrap_or(i64::MAX)) {
+            Ok(0) => return Ok((filled, true)),
+            Ok(more) => {
+                filled += more;
+                if more < most && here.short_is_end {
+                    return Ok((filled, true));
+                }
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// How long the mark of UTF-8 is at the beginning.
+fn mark(text: &[u8]) -> usize {
+    if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+}
+
+/// Whether the mark at the beginning is that of UTF-16, and if so whether the higher
+/// byte comes first.
+fn utf16(head: &[u8]) -> Option<bool> {
+    match head {
+        [0xff, 0xfe, ..] => Some(false),
+        [0xfe, 0xff, ..] => Some(true),
+        _ => None,
+    }
+}
+
+fn in_utf8(text: &[u8], big: bool) -> Vec<u8> {
+    let units = text.chunks_exact(2).map(|two| match big {
+        true => u16::from_be_bytes([two[0], two[1]]),
+        false => u16::from_le_bytes([two[0], two[1]]),
+    });
+    let chars = char::decode_utf16(units);
+    chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes()
+}
