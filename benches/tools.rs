@@ -222,7 +222,8 @@ fn make_tree(top: &Path) -> PathBuf {
                 0 => writeln!(text, "fn {one}_{two}_{line}(value: u64) -> u64 {{").unwrap(),
                 4 => writeln!(text, "}}\n").unwrap(),
                 _ => {
-                    writeln!(text, "    let {one} = {two}_handler({nth}, value + {line});").unwrap()
+                    writeln!(text, "    let {one} = {two}_handler({nth}, value + {line});")
+                        .unwrap();
                 }
             }
         }

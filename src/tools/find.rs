@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grep::paths;
 use super::places::{Places, count_of, grouped, one_line};
-use super::{Answer, Place, Stop, ToolError};
+use super::{Answer, Place, Stop, ToolError, missing};
 use crate::jail::hands::search::wire::{FoundEntry, Scope, Sought, Unentered};
 use crate::jail::hands::wire::{Bytes, Kind};
 use crate::jail::{HandsError, Refusal};
@@ -175,16 +175,12 @@ impl Gathered {
     fn refuse_if_nothing_was_there(
         &self,
         sought: &Sought,
-        place: &Place<'_>,
+        place: &mut Place<'_>,
     ) -> Result<(), ToolError> {
         let was_refused = |path: &Bytes| self.refused.iter().any(|refused| refused.path == *path);
         match self.refused.first() {
             Some(Unentered { path, refusal }) if sought.scope.paths.iter().all(was_refused) => {
-                Err(ToolError::Path {
-                    path: place.shown(path),
-                    error: HandsError::Refused(refusal.clone()),
-                    nearest: Vec::new(),
-                })
+                Err(missing::about(path, HandsError::Refused(refusal.clone()), place))
             }
             _ => Ok(()),
         }

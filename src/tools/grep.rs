@@ -12,7 +12,7 @@ use ignore::overrides::OverrideBuilder;
 use ignore::types::TypesBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Place, Stop, ToolError};
+use super::{Answer, Place, Stop, ToolError, missing};
 use crate::hint::nearest;
 use crate::jail::hands::search::wire::{FoundIn, Query, Scope, Tally, Unsearched};
 use crate::jail::hands::wire::Bytes;
@@ -261,17 +261,13 @@ impl Gathered {
     fn refuse_if_nothing_was_there(
         &self,
         asked: &Grep,
-        place: &Place<'_>,
+        place: &mut Place<'_>,
     ) -> Result<(), ToolError> {
         let wanted = paths(&asked.paths, place);
         let was_refused = |path: &Bytes| self.refused.iter().any(|(refused, _)| *refused == path.0);
         match self.refused.first() {
             Some((path, refusal)) if wanted.iter().take(REFUSED_TOLD_MAX).all(was_refused) => {
-                Err(ToolError::Path {
-                    path: place.shown(path),
-                    error: HandsError::Refused(refusal.clone()),
-                    nearest: Vec::new(),
-                })
+                Err(missing::about(path, HandsError::Refused(refusal.clone()), place))
             }
             _ => Ok(()),
         }
