@@ -133,7 +133,7 @@ fn grep_shows_definitions_first_and_says_what_is_left_out() {
     insta::assert_snapshot!(grep(&|asked| asked.paths = vec!["repos/ap".into()]), @"
     error: `repos/ap`
     cause: there is no such file or directory
-    hint: List the directory to see what is there.
+    hint: Did you mean `repos/app`?
     ");
     insta::assert_snapshot!(grep(&|asked| asked.paths = vec!["notes/x".into(), "evidence".into()]), @"
     1 line in 1 file; 1 file searched; 1 could not be: `notes/x`: there is no such file or directory

@@ -188,7 +188,7 @@ mod tests {
             ("pay.rs",     "pay.ts",        Some(1)),
             ("readme",     "README.md",     Some(3)),
             ("config.yml", "config.yaml",   Some(1)),
-            ("config.yml", "config.json",   Some(3)),
+            ("config.yml", "config.json",   Some(4)),
             ("a",          "b",             Some(1)),
             ("main.rs",    "Cargo.toml",    None),
             ("pay.rs",     "invoice.rs",    None),
