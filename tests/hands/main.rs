@@ -14,7 +14,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod agreement;
 mod death;
 mod ground;
 mod hostile;
@@ -37,8 +36,6 @@ fn all_of_this_holds_for_an_ordinary_user() {
     }
     let world = World::of(User::Ordinary);
     let mut command = world.program(this_program());
-    // What it compares is the same for whoever does it, and it takes long.
-    command.args(["--skip", "agreement::"]);
     command.env(ground::PROGRAM, binary()).env("TMPDIR", world.path("work"));
     // It may not write beside the source.
     command.env("INSTA_UPDATE", "no");

@@ -3,15 +3,36 @@
 //!
 //! Different by design, and so not in the tree: a file with a NUL byte in its first
 //! 64 KiB is left out whole, where ripgrep tells the lines before it, and a later one
-//! does not end the search. ripgrep is needed, and asked as it is installed.
+//! does not end the search.
+//!
+//! `cargo test --test agreement`. ripgrep is needed, and asked as it is installed; that is
+//! why `cargo test` alone leaves this out. `CASEFILE_AGREEMENT_TREE` names a checkout to
+//! compare on in place of this one.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "it shares its ground with other tests; a failure here is a failed test"
+)]
+
+#[path = "common/mod.rs"]
+mod common;
+#[path = "hands/ground.rs"]
+mod ground;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use casefile::jail::hands::search::wire::{Case, LINE_BYTES_MAX, Query};
 
-use crate::ground::{Ground, query};
+use ground::{Ground, query};
+
+/// Names a checkout to compare on in place of the source of this program.
+const TREE: &str = "CASEFILE_AGREEMENT_TREE";
 
 /// One line that matches: its file, its number, and what of it is told.
 type Hit = (Vec<u8>, u64, Vec<u8>);
@@ -20,13 +41,27 @@ type Hit = (Vec<u8>, u64, Vec<u8>);
 fn the_same_lines_as_with_ripgrep_are_found() {
     let mut ground = Ground::new();
     let app = ground.host("case/repos/app");
-    for name in ["src", "tests", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &app.join(name));
+    let other = std::env::var_os(TREE).map(PathBuf::from);
+    match &other {
+        Some(tree) => copy(tree, &app),
+        None => {
+            for name in ["src", "tests", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+                copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &app.join(name));
+            }
+        }
     }
+    let words = match &other {
+        Some(_) => large_text(&app).unwrap(),
+        None => std::fs::read_to_string(app.join("src/jail/host.rs")).unwrap(),
+    };
     std::fs::create_dir_all(app.join(".git/info")).unwrap();
     lay_out_odd_files(&app);
     let mut compared = 0;
-    for (pattern, flags) in patterns(&app) {
+    for (pattern, flags) in patterns(&words) {
+        // Every line of a very large tree is a lot to hold.
+        if other.is_some() && ["", ".", "^", "$", "x*", "[^\\n]fn"].contains(&&*pattern) {
+            continue;
+        }
         let want = of_ripgrep(&app, &pattern, &flags);
         let got = ours(&mut ground, &pattern, &flags);
         match (want, got) {
@@ -46,6 +81,20 @@ fn the_same_lines_as_with_ripgrep_are_found() {
         }
     }
     assert!(200 < compared, "{compared}");
+    println!("{compared} patterns that find something agree");
+}
+
+/// A text of the tree that has many words.
+fn large_text(dir: &Path) -> Option<String> {
+    let mut entries: Vec<_> = std::fs::read_dir(dir).ok()?.flatten().collect();
+    entries.sort_by_key(|entry| entry.file_name());
+    entries.iter().find_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return large_text(&path);
+        }
+        std::fs::read_to_string(&path).ok().filter(|text| 40_000 < text.len())
+    })
 }
 
 fn told(hits: &[&Hit]) -> String {
@@ -56,8 +105,7 @@ fn told(hits: &[&Hit]) -> String {
 }
 
 /// Words of the source itself in every shape, and patterns that ask for much.
-fn patterns(app: &Path) -> Vec<(String, Vec<&'static str>)> {
-    let text = std::fs::read_to_string(app.join("src/jail/host.rs")).unwrap();
+fn patterns(text: &str) -> Vec<(String, Vec<&'static str>)> {
     let words: BTreeSet<&str> = text
         .split(|c: char| !c.is_alphanumeric() && c != '_')
         .filter(|word| 3 < word.len())
@@ -153,6 +201,9 @@ fn lay_out_odd_files(app: &Path) {
 }
 
 fn copy(from: &Path, to: &Path) {
+    if from.is_symlink() || from.file_name().is_some_and(|name| name == ".git") {
+        return;
+    }
     if from.is_dir() {
         std::fs::create_dir_all(to).unwrap();
         for entry in std::fs::read_dir(from).unwrap().flatten() {
