@@ -100,6 +100,12 @@ fn open(entered: &Entered) -> Result<Opened, Unopened> {
     Ok(Opened { jail, zygote })
 }
 
+/// What is never shown, in a case or beside one.
+pub(super) fn known_secrets(around: &Surroundings) -> Result<Arc<Secrets>, Failure> {
+    let (settings, _) = around.trusted()?;
+    Ok(secrets(&settings, around)?.1)
+}
+
 /// What is never shown, and the key by which equal secrets are seen to be equal.
 fn secrets(
     settings: &Settings,

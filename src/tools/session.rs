@@ -101,6 +101,11 @@ impl Session {
         })
     }
 
+    /// How many commands run in the background.
+    pub fn running(&self) -> usize {
+        lock(&self.jobs).running()
+    }
+
     /// The jail, opened now if there is none.
     pub(super) fn jail(&self) -> Result<Arc<Opened>, ToolError> {
         let mut opened = lock(&self.opened);
