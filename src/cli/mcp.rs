@@ -4,15 +4,17 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::report::{Failure, Turn};
 use super::surroundings::Surroundings;
 use super::table::Table;
-use super::{close, fork, journal, open, policy, session, show, time};
+use super::{close, fork, journal, list, open, policy, session, show, time};
 use crate::case::{self, CaseError, CaseId, Opener};
 use crate::config::Untrusted;
+use crate::govern::check;
 use crate::jail::policy::{Network, Policy, split};
 use crate::mcp::{Cases, Code, OpenCase, Server, Told, serve};
 use crate::outputs::{Budget, Secrets, Shown};
@@ -23,12 +25,15 @@ use crate::world::WorldError;
 /// Serve cases to an agent: an MCP server on stdin and stdout
 ///
 /// It opens cases with what is set where it was started, and works in them as long as
-/// the client is there. A case that nobody asks for is let go after five minutes.
+/// the client is there.
 #[derive(Args, Debug)]
 pub(crate) struct Mcp {
     /// Serve this case and no other: its id, or the beginning of it
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
+    /// Let go of a case that nobody asked anything of for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    idle: u64,
 }
 
 /// Who holds a case that is in use here.
@@ -42,7 +47,7 @@ pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> 
     let here = Here { around, secrets };
     let ours = |error| Failure::new(Turn::Ours, error);
     let server = Server::new(Arc::new(here), bound).map_err(ours)?;
-    serve(&server).map_err(Failure::user)?;
+    serve(&server, Duration::from_secs(mcp.idle)).map_err(Failure::user)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -134,8 +139,7 @@ impl Cases for Here {
     }
 
     fn fork(&self, id: &CaseId, title: Option<&str>) -> Result<String, Told> {
-        let forked =
-            fork::make(&self.home()?, id, title, Opener::Agent, AS_WHOM, &self.around);
+        let forked = fork::make(&self.home()?, id, title, Opener::Agent, AS_WHOM, &self.around);
         let (new, manifest) = forked.map_err(|failure| told(&failure))?;
         let mut table = Table::default();
         table.row(["case", new.as_str()]);
@@ -158,6 +162,37 @@ impl Cases for Here {
             None => text,
             Some(fault) => format!("{text}it is not as it was written: {fault}"),
         })
+    }
+
+    fn output(&self, id: &CaseId, number: u64) -> Result<String, Told> {
+        let mut found = None;
+        let is_meant = |path: &str| {
+            let (_, name) = path.rsplit_once('/').unwrap_or(("", path));
+            name.split('-').next().and_then(|digits| digits.parse().ok()) == Some(number)
+        };
+        let finding = check(&self.home()?.case(id), |line, _| {
+            let kept = line.entry.kept.iter().find(|kept| is_meant(&kept.path));
+            found = found.take().or_else(|| kept.map(|kept| kept.path.clone()));
+        });
+        finding.map_err(|error| told(&Failure::user(error)))?;
+        found.ok_or_else(|| {
+            let what = format!("no call in `{id}` kept an output under the number {number}");
+            Told::new(Code::NotFound, what).hint("List them with `read_file path=outputs`.")
+        })
+    }
+
+    fn recent(&self, most: usize, only: Option<&CaseId>) -> Result<String, Told> {
+        let all = case::list(&self.home()?);
+        let mut all = all.map_err(|error| told(&Failure::case(error)))?;
+        all.retain(|listed| only.is_none_or(|only| listed.name == only.as_str()));
+        all.truncate(most);
+        Ok(list::as_table(&all))
+    }
+
+    fn ids(&self) -> Result<Vec<CaseId>, Told> {
+        let all = case::list(&self.home()?);
+        let all = all.map_err(|error| told(&Failure::case(error)))?;
+        Ok(all.into_iter().filter_map(|listed| listed.case.ok()).map(|case| case.id).collect())
     }
 
     fn why(&self, id: &CaseId, command: &str) -> Result<String, Told> {

@@ -96,9 +96,9 @@ impl Arguments {
                 Ok(list) => Ok(list),
                 Err(_) => Ok(vec![text]),
             },
-            Some(value) => as_text(value)
-                .map(|text| vec![text])
-                .map_err(|value| wrong(name, &value, expected)),
+            Some(value) => {
+                as_text(value).map(|text| vec![text]).map_err(|value| wrong(name, &value, expected))
+            }
         }
     }
 

@@ -3,9 +3,7 @@
 use super::arguments::Arguments;
 use super::errors::Told;
 use crate::tools::grep::{Case, LIMIT, Mode};
-use crate::tools::{
-    Background, Call, Grep, Part, ReadFile, Shell, Wanted, WriteFile, WriteMode,
-};
+use crate::tools::{Background, Call, Grep, Part, ReadFile, Shell, Wanted, WriteFile, WriteMode};
 
 /// A call, and whether an answer that was shown before is to be shown again.
 #[derive(Debug)]

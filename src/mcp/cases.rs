@@ -33,6 +33,15 @@ pub trait Cases: Send + Sync + 'static {
     /// The last so many calls in it.
     fn journal(&self, id: &CaseId, last: usize) -> Result<String, Told>;
 
+    /// Where in a case the output is that was kept under this number.
+    fn output(&self, id: &CaseId, number: u64) -> Result<String, Told>;
+
+    /// The newest cases, a line each; of this one alone, if one is named.
+    fn recent(&self, most: usize, only: Option<&CaseId>) -> Result<String, Told>;
+
+    /// The ids of all cases, the newest first.
+    fn ids(&self) -> Result<Vec<CaseId>, Told>;
+
     /// Which rule of its policy refuses a command.
     fn why(&self, id: &CaseId, command: &str) -> Result<String, Told>;
 

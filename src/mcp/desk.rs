@@ -15,9 +15,6 @@ use super::errors::{Code, Told};
 use crate::case::CaseId;
 use crate::tools::Session;
 
-/// A case that nobody asked anything of for so long is put down.
-pub(super) const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
-
 /// All of them.
 pub(super) struct Desk {
     cases: Arc<dyn Cases>,
@@ -115,10 +112,15 @@ impl Desk {
         });
     }
 
-    /// How many cases are in use.
-    pub(super) fn len(&self) -> usize {
-        let places: Vec<_> = lock(&self.places).values().cloned().collect();
-        places.iter().filter(|place| lock(&place.session).is_some()).count()
+    /// The cases that are in use.
+    pub(super) fn ids(&self) -> Vec<CaseId> {
+        let places = lock(&self.places).clone();
+        // One that is being opened is in use, and not waited for.
+        let is_used = |place: &Place| place.session.try_lock().map_or(true, |it| it.is_some());
+        let used = places.iter().filter(|(_, place)| is_used(place));
+        let mut ids: Vec<CaseId> = used.map(|(id, _)| id.clone()).collect();
+        ids.sort();
+        ids
     }
 
     fn place(&self, id: &CaseId) -> Arc<Place> {

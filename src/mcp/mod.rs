@@ -20,6 +20,8 @@ mod catalogue;
 mod desk;
 mod errors;
 mod instructions;
+mod prompts;
+mod resources;
 mod search;
 mod server;
 mod stdio;

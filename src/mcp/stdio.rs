@@ -11,15 +11,14 @@ use rmcp::service::ServerInitializeError;
 use rmcp::transport::io::stdio_pipes;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::desk::IDLE_MAX;
 use super::server::{CALLS_MAX, Server};
 use crate::hint::Hint;
 
 /// How often it is looked whether the process is still there that started this one. What
 /// the kernel would tell of that, it forgets when rights change.
 const PARENT_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked which cases nobody uses.
-const IDLE_EVERY: Duration = Duration::from_secs(15);
+/// How often it is looked which cases nobody uses, at least and at most.
+const IDLE_EVERY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
 /// How long a call may take to end that was told to.
 const END_MAX: Duration = Duration::from_secs(8);
 /// Threads for what is no call: streams that can only be waited for, and tidying up.
@@ -48,14 +47,15 @@ impl Hint for ServeError {
     }
 }
 
-/// Serves until the client is gone or somebody ends it.
-pub fn serve(server: &Server) -> Result<(), ServeError> {
+/// Serves until the client is gone or somebody ends it. A case is let go of that nobody
+/// asked anything of for `idle_max`.
+pub fn serve(server: &Server, idle_max: Duration) -> Result<(), ServeError> {
     let parent = getppid();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_all().max_blocking_threads(CALLS_MAX as usize + THREADS_BESIDE);
     let runtime = runtime.build().map_err(ServeError::Begin)?;
     let served = runtime.block_on(async {
-        let served = until_the_end(server, parent).await;
+        let served = until_the_end(server, parent, idle_max).await;
         server.end();
         let _ = tokio::time::timeout(END_MAX, server.all_done()).await;
         served
@@ -66,9 +66,9 @@ pub fn serve(server: &Server) -> Result<(), ServeError> {
     served
 }
 
-async fn until_the_end(server: &Server, parent: Pid) -> Result<(), ServeError> {
+async fn until_the_end(server: &Server, parent: Pid, idle_max: Duration) -> Result<(), ServeError> {
     let mut ends = Ends::listen().map_err(ServeError::Begin)?;
-    let idle = tokio::spawn(put_down_idle(server.clone()));
+    let idle = tokio::spawn(put_down_idle(server.clone(), idle_max));
     let begun = tokio::select! {
         begun = server.clone().serve(stdio_pipes()) => begun,
         () = ends.come(parent) => return Ok(()),
@@ -124,10 +124,11 @@ impl Ends {
 }
 
 /// Lets go of cases that nobody uses, as long as the server is there.
-async fn put_down_idle(server: Server) {
+async fn put_down_idle(server: Server, idle_max: Duration) {
+    let [least, most] = IDLE_EVERY;
     loop {
-        tokio::time::sleep(IDLE_EVERY).await;
+        tokio::time::sleep((idle_max / 4).clamp(least, most)).await;
         let work = server.work.clone();
-        let _ = tokio::task::spawn_blocking(move || work.desk.put_down_idle(IDLE_MAX)).await;
+        let _ = tokio::task::spawn_blocking(move || work.desk.put_down_idle(idle_max)).await;
     }
 }

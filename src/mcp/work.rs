@@ -52,7 +52,7 @@ impl Work {
     }
 
     /// Something that went well.
-    fn good(&self, text: &str) -> Answer {
+    pub(super) fn good(&self, text: &str) -> Answer {
         Answer { shown: self.cases.show(text), code: None }
     }
 
@@ -99,8 +99,7 @@ impl Work {
                 self.only_unbound(tool.name)?;
                 let id = self.case(&mut given)?;
                 let title = given.text("title")?;
-                let forked =
-                    self.desk.without(&id, || self.cases.fork(&id, title.as_deref()))?;
+                let forked = self.desk.without(&id, || self.cases.fork(&id, title.as_deref()))?;
                 Ok(self.good(&forked))
             }
             Does::Status => Ok(self.good(&self.cases.status(&self.case(&mut given)?)?)),
@@ -115,7 +114,8 @@ impl Work {
             }
             Does::Search => {
                 let query = given.text("query")?.unwrap_or_default();
-                let now = search::Now { is_bound: self.bound.is_some(), in_use: self.desk.len() };
+                let now =
+                    search::Now { is_bound: self.bound.is_some(), in_use: self.desk.ids().len() };
                 Ok(self.good(&search::found(&query, &now)))
             }
             Does::Door { read_only } => {
@@ -148,7 +148,13 @@ impl Work {
     }
 
     /// A call in a case, and what came of it.
-    fn called(&self, id: &CaseId, call: &Call, again: bool, stop: &Stop) -> Result<Answer, Told> {
+    pub(super) fn called(
+        &self,
+        id: &CaseId,
+        call: &Call,
+        again: bool,
+        stop: &Stop,
+    ) -> Result<Answer, Told> {
         let session = self.desk.in_use(id)?;
         match session.call(call, again, stop) {
             Ok(reply) => Ok(Answer { shown: reply.shown, code: reply.kind.map(code) }),
@@ -168,20 +174,34 @@ impl Work {
 
     /// The case that is meant.
     fn case(&self, given: &mut Arguments) -> Result<CaseId, Told> {
-        let named = given.text("case")?;
-        match (&self.bound, named) {
-            (Some(bound), None) => Ok(bound.clone()),
-            (Some(bound), Some(named)) => match self.cases.find(&named) {
-                Ok(id) if id == *bound => Ok(id),
-                // Whether there is another one is not said.
-                _ => {
-                    let what = format!("this server is bound to `{bound}`, not to `{named}`");
-                    Err(Told::new(Code::Forbidden, what).hint("Leave `case` out."))
-                }
-            },
-            (None, Some(named)) => self.cases.find(&named),
+        match (given.text("case")?, &self.bound) {
+            (Some(named), _) => self.meant(&named),
+            (None, Some(bound)) => Ok(bound.clone()),
             (None, None) => Err(arguments::missing("case")),
         }
+    }
+
+    /// The case that is called so, if this server has to do with it.
+    pub(super) fn meant(&self, named: &str) -> Result<CaseId, Told> {
+        let Some(bound) = &self.bound else { return self.cases.find(named) };
+        match self.cases.find(named) {
+            Ok(id) if id == *bound => Ok(id),
+            // Whether there is another one is not said.
+            _ => {
+                let what = format!("this server is bound to `{bound}`, not to `{named}`");
+                Err(Told::new(Code::Forbidden, what).hint("Leave `case` out."))
+            }
+        }
+    }
+
+    /// The ids that begin so, as far as this server has to do with them.
+    pub(super) fn ids(&self, beginning: &str) -> Result<Vec<String>, Told> {
+        let ids = match &self.bound {
+            Some(bound) => vec![bound.clone()],
+            None => self.cases.ids()?,
+        };
+        let ids = ids.iter().map(CaseId::to_string).filter(|id| id.starts_with(beginning));
+        Ok(ids.collect())
     }
 
     fn only_unbound(&self, tool: &str) -> Result<(), Told> {

@@ -141,3 +141,38 @@ fn progress_is_told_now_and_then_and_not_after_the_answer() {
     assert_eq!(told[0]["params"]["progressToken"], "t-1");
     assert_eq!(told[0]["params"]["message"], "shell has been running for 10 s");
 }
+
+#[test]
+fn a_case_that_nobody_needs_is_let_go_and_comes_back_when_it_is_asked_for() {
+    for user in users() {
+        let world = world_of(user);
+        let mut client = Client::start(&world, &["--idle", "1"], MODERN);
+        let id = client.open();
+        let is_free = || world.run(&["exec", &id, "true"]).status.success();
+        let shell = |more: serde_json::Value| {
+            let mut all = json!({"case": id});
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        client.good("shell", shell(json!({"command": "touch /case/notes/mine"})));
+        assert!(!is_free());
+        until("it is free", is_free);
+        client.good("read_file", json!({"case": id, "path": "notes/mine"}));
+        // A command in the background is a use, and so is a call that is on.
+        let behind = json!({"command": "sleep 600", "background": true});
+        let handle = client.good("shell", shell(behind)).split('`').nth(1).unwrap().to_owned();
+        std::thread::sleep(Duration::from_millis(2_500));
+        assert!(!is_free());
+        let kill = json!({"name": "background",
+            "arguments": {"case": id, "handle": handle, "wanted": "kill"}});
+        client.good("call_tool", kill);
+        let asked = client.ask(
+            "tools/call",
+            json!({"name": "shell", "arguments": shell(json!({"command": "sleep 3"}))}),
+        );
+        std::thread::sleep(Duration::from_millis(2_500));
+        assert!(!is_free());
+        assert!(!client.said(asked).is_error);
+        until("it is free again", is_free);
+    }
+}

@@ -51,7 +51,17 @@ fn the_tools_are_these_with_these_hints() {
             format!("{}: {}\n", tool["name"].as_str().unwrap(), hints.join(" "))
         })
         .collect();
-    insta::assert_snapshot!(rows.concat(), @"");
+    insta::assert_snapshot!(rows.concat(), @r"
+    open_case: destructiveHint=false openWorldHint=false readOnlyHint=false
+    read_file: openWorldHint=false readOnlyHint=true
+    grep: openWorldHint=false readOnlyHint=true
+    shell: destructiveHint=false openWorldHint=false readOnlyHint=false
+    write_file: destructiveHint=false openWorldHint=false readOnlyHint=false
+    close_case: destructiveHint=false openWorldHint=false readOnlyHint=false
+    search_tools: openWorldHint=false readOnlyHint=true
+    call_tool: destructiveHint=false openWorldHint=false readOnlyHint=false
+    call_read_only_tool: openWorldHint=false readOnlyHint=true
+    ");
 }
 
 #[test]
@@ -105,7 +115,10 @@ fn a_client_of_either_era_learns_who_this_is() {
     assert_eq!(found["serverInfo"]["name"], "casefile");
     assert_eq!(found["serverInfo"]["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(found["instructions"], json!(modern));
-    assert_eq!(found["capabilities"], json!({"tools": {}}));
+    assert_eq!(
+        found["capabilities"],
+        json!({"completions": {}, "prompts": {}, "resources": {}, "tools": {}})
+    );
 }
 
 #[test]

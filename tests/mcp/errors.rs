@@ -1,5 +1,9 @@
 //! Every failure that a client can be told of, provoked.
 
+#![expect(unsafe_code, reason = "a fault is planted in the server before it begins")]
+
+use std::os::unix::process::CommandExt;
+
 use serde_json::{Value, json};
 
 use crate::client::{Client, MODERN};
@@ -85,5 +89,41 @@ fn what_the_host_lacks_is_told_and_nothing_was_done() {
         let text = client.bad("shell", json!({"case": id, "command": "true"}));
         assert!(text.contains("does not end where it was left"), "{text}");
         assert!(text.ends_with("code: UNKNOWN_ERROR\n"), "{text}");
+    }
+}
+
+/// What is done to the server before it begins: it can make no more user namespaces.
+fn no_more_namespaces() -> std::io::Result<()> {
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    // Whoever changed his uid owns his files in /proc again only after this.
+    nix::sys::prctl::set_dumpable(true)?;
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER)?;
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+    std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+    std::fs::write("/proc/sys/user/max_user_namespaces", "0")
+}
+
+#[test]
+fn without_a_jail_nothing_is_done_and_that_is_said() {
+    for user in users() {
+        let world = world_of(user);
+        let mut command = world.command(&["mcp"]);
+        command.stdin(std::process::Stdio::piped());
+        // SAFETY: it makes system calls and writes to files of /proc, and waits for no
+        // lock.
+        unsafe { command.pre_exec(no_more_namespaces) };
+        let mut client = Client::of(command.spawn().unwrap(), MODERN);
+        let id = client.open();
+        for (tool, arguments) in [
+            ("shell", json!({"case": id, "command": "true"})),
+            ("read_file", json!({"case": id, "path": "repos"})),
+        ] {
+            let text = client.bad(tool, arguments);
+            assert!(text.ends_with("\ncode: JAIL_UNAVAILABLE\n"), "{text}");
+            assert!(text.contains("\nhint: "), "{text}");
+        }
+        let verified = world.run(&["journal", "verify", &id]).success();
+        assert_eq!(verified.stdout, "2 lines, each as it was written\n");
     }
 }

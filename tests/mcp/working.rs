@@ -31,38 +31,80 @@ fn a_case_from_its_beginning_to_its_end() {
             let id = opened.split_whitespace().nth(1).unwrap().to_owned();
             let all = |text: &str| timeless(&text.replace(&id, "<case>"));
             insta::allow_duplicates! {
-                assert_snapshot!(all(&opened), @"");
+                assert_snapshot!(all(&opened), @r"
+                case      <case>
+                incident  2026-03-01T12:00:00Z
+                policy    offline
+                code      repos/app at 79eaf306d310: the newest on `main` at 2026-03-01T12:00:00Z, committed 2026-03-01T00:00:00Z
+                next      read_file case=<case> path=repos
+                ");
                 let text = client.good("read_file", json!({"case": id, "path": "repos/app"}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @r"
+                repos/app: a directory, 5 entries
+                .git/
+                .gitignore  6 B
+                data.bin  4 B
+                deep/
+                one.txt  4 B
+                ");
                 let text = client.good(
                     "read_file",
                     json!({"case": id, "path": "repos/app/one.txt", "from": "-1", "lines": 1}),
                 );
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @r"
+                repos/app/one.txt: 1 line, 4 B
+                1	one
+                ");
                 let text = client.good("grep", json!({"case": id, "pattern": "ONE|deep",
                     "case_sensitive": "false", "glob": ["*.txt", "file"]}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @r"
+                2 lines in 2 files; 2 files searched
+                repos/app/deep/er/file
+                  1: deep
+                repos/app/one.txt
+                  1: one
+                ");
                 let text = client.good("shell", json!({"case": id,
                     "command": "pwd; git log --format=%s; echo err >&2; exit 3"}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @r"
+                exit 3
+                --- stdout
+                /case/repos/app
+                one
+                --- stderr
+                err
+                ");
                 let text = client.good("write_file",
                     json!({"case": id, "path": "notes/report.md", "text": "It was the pool.\n"}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @"notes/report.md: created, 1 line, 17 B");
                 let text = client.good("write_file", json!({"case": id,
                     "path": "notes/report.md", "text": "the lock", "old": "the pool"}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @r"
+                notes/report.md: 1 line replaced by 1 at 1, now 1 line, 17 B
+                -1	It was the pool.
+                +1	It was the lock.
+                ");
                 let text =
                     client.bad("close_case", json!({"case": id, "report": "notes/raport.md"}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @r"
+                error: `notes/raport.md`
+                cause: there is no such file or directory
+                hint: Did you mean `notes/report.md`?
+                code: NOT_FOUND
+                ");
                 let text =
                     client.good("close_case", json!({"case": id, "report": "notes/report.md"}));
-                assert_snapshot!(all(&text), @"");
+                assert_snapshot!(all(&text), @"`<case>` is closed; its report is `notes/report.md`");
                 let text = client.bad("read_file", json!({"case": id, "path": "notes"}));
                 let text = text.lines().map(|line| match line.split_once(" was closed on ") {
                     Some((what, _)) => format!("{what} was closed\n"),
                     None => format!("{line}\n"),
                 });
-                assert_snapshot!(all(&text.collect::<String>()), @"");
+                assert_snapshot!(all(&text.collect::<String>()), @r"
+                error: case `<case>` was closed
+                hint: Go on in a fork of it, or open another case.
+                code: INVESTIGATION_CLOSED
+                ");
             }
             let verified = world.run(&["journal", "verify", &id]).success();
             assert_eq!(verified.stdout, "8 lines, each as it was written\n");
@@ -104,8 +146,11 @@ fn more_tools_are_found_and_called_through_their_doors() {
         let id = client.open();
         let found = client.good("search_tools", json!({"query": "background"}));
         assert!(found.contains("callable_now: no, no case is in use"), "{found}");
-        let text = client.good("shell", json!({"case": id, "background": true,
-            "command": "echo begun; until [ -e /case/notes/go ]; do sleep 0.05; done; echo done"}));
+        let text = client.good(
+            "shell",
+            json!({"case": id, "background": true,
+            "command": "echo begun; until [ -e /case/notes/go ]; do sleep 0.05; done; echo done"}),
+        );
         let found = client.good("search_tools", json!({"query": "background"}));
         assert!(found.contains("callable_now: yes"), "{found}");
         let handle = text.split('`').nth(1).unwrap().to_owned();
@@ -164,10 +209,8 @@ fn the_callers_environment_does_not_reach_a_jail_and_its_secrets_are_not_shown()
         let text = client.good("shell", json!({"case": id, "command": "env; cat /proc/*/environ"}));
         assert!(!text.contains("plugh") && !text.contains("plover-1"), "{text}");
         assert!(!text.contains("ANTHROPIC"), "{text}");
-        let text = client.good(
-            "shell",
-            json!({"case": id, "command": "echo xyzzy-plugh-of-the-client"}),
-        );
+        let text =
+            client.good("shell", json!({"case": id, "command": "echo xyzzy-plugh-of-the-client"}));
         assert!(text.contains("[redacted: anthropic-api-key"), "{text}");
         // Texts of the server's own are no other way out.
         let text = client.bad("read_file", json!({"case": "xyzzy-plugh-of-the-client"}));
