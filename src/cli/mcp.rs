@@ -254,7 +254,8 @@ fn ours_of(
                 let open = || "Give the id that `open_case` gave, or open a case.".to_owned();
                 (Code::NotFound, nearest.as_ref().map_or_else(|| Some(open()), |_| hint))
             }
-            CaseError::InUse { .. } => (Code::CaseInUse, hint),
+            // No process of the host's is an agent's to end.
+            CaseError::InUse { .. } => (Code::CaseInUse, None),
             CaseError::Ambiguous { .. } | CaseError::Title(_) | CaseError::Deep { .. } => {
                 (Code::ValidationError, hint)
             }

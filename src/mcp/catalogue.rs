@@ -178,6 +178,7 @@ pub(super) const CORE: &[Definition] = &[
         takes: &[
             needed("name",   Kind::Text,   ""),
             may("arguments", Kind::Object, ""),
+            may("case",      Kind::Text,   ""),
         ],
         takes_case: false,
         reads_only: ReadsOnly::No,
@@ -189,6 +190,7 @@ pub(super) const CORE: &[Definition] = &[
         takes: &[
             needed("name",   Kind::Text,   ""),
             may("arguments", Kind::Object, ""),
+            may("case",      Kind::Text,   ""),
         ],
         takes_case: false,
         reads_only: ReadsOnly::Yes,

@@ -15,6 +15,9 @@ use super::errors::{Code, Told};
 use crate::case::CaseId;
 use crate::tools::Session;
 
+/// More cases are not in use at a time: each has a jail.
+const IN_USE_MAX: usize = 32;
+
 /// All of them.
 pub(super) struct Desk {
     cases: Arc<dyn Cases>,
@@ -46,10 +49,28 @@ impl Desk {
         let mut there = lock(&place.session);
         let session = match &*there {
             Some(session) => session.clone(),
-            None => there.insert(Arc::new(self.cases.enter(id)?)).clone(),
+            None => {
+                self.make_room()?;
+                there.insert(Arc::new(self.cases.enter(id)?)).clone()
+            }
         };
         drop(there);
         Ok(InUse { session, place })
+    }
+
+    /// Puts down what is idle, if there are too many already.
+    fn make_room(&self) -> Result<(), Told> {
+        // The one that room is made for is among them.
+        let is_full = || IN_USE_MAX < self.ids().len();
+        if is_full() {
+            self.put_down_idle(Duration::ZERO);
+        }
+        if is_full() {
+            let what = format!("{IN_USE_MAX} cases are in use, the most at a time");
+            let hint = "Wait for a call in one of them, or end what runs in the background.";
+            return Err(Told::new(Code::CaseInUse, what).hint(hint));
+        }
+        Ok(())
     }
 
     /// Does something with a case that needs nobody to work in it. Nobody can begin to

@@ -39,7 +39,7 @@ pub(super) const TABLE: [Row; 9] = [
     row(Code::PolicyDenied,        "POLICY_DENIED",        "a rule of the policy is against it",                  "Do it in another way, or leave it to a person."),
     row(Code::CaseInUse,           "CASE_IN_USE",          "somebody works in the case, or a call is still on",   "Wait until it is free, or open another case."),
     row(Code::InvestigationClosed, "INVESTIGATION_CLOSED", "the case was closed",                                 "Go on in a fork of it, or open another case."),
-    row(Code::JailUnavailable,     "JAIL_UNAVAILABLE",     "there is no jail, so nothing was done",               "Ask a person to run `casefile doctor`."),
+    row(Code::JailUnavailable,     "JAIL_UNAVAILABLE",     "there is no jail, or it went away",                   "Ask a person to run `casefile doctor`."),
     row(Code::UnknownError,        "UNKNOWN_ERROR",        "the host could not do its part",                      "Read the cause; a person may have to mend it."),
     row(Code::InternalError,       "INTERNAL_ERROR",       "a fault of casefile; other calls are not touched",    "Try it once more, then tell a person."),
 ];

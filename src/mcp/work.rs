@@ -120,8 +120,13 @@ impl Work {
             }
             Does::Door { read_only } => {
                 let name = given.needed_text("name")?;
-                let inner = given.object("arguments")?;
-                self.done(self.behind(&name, &inner, read_only)?, inner, stop)
+                let mut inner = given.object("arguments")?;
+                let case = given.text("case")?;
+                let tool = self.behind(&name, &inner, read_only)?;
+                if let Some(case) = case.filter(|_| tool.takes_case) {
+                    inner.entry("case").or_insert(case.into());
+                }
+                self.done(tool, inner, stop)
             }
         }
     }

@@ -82,6 +82,28 @@ fn the_server_ends_when_its_input_does_and_leaves_the_case_to_others() {
 }
 
 #[test]
+fn a_command_does_not_outlive_the_input_by_much() {
+    let world = world_of(crate::common::User::Same);
+    let mut client = Client::start(&world, &[], LEGACY[3]);
+    let id = client.open();
+    let mark = format!("leave-me-{}", client.pid());
+    let quick = client.ask(
+        "tools/call",
+        json!({"name": "shell", "arguments": {"case": id, "command": "sleep 1; echo done"}}),
+    );
+    client.ask("tools/call", endless(&id, &mark));
+    until("it begins", || notes(&world, &id, "begun").exists() && runs(&mark));
+    client.hang_up();
+    // What is nearly done is still answered.
+    let said = client.said(quick);
+    assert!(said.text.ends_with("done\n"), "{}", said.text);
+    let (status, took) = client.ended();
+    assert!(status.success() && took < Duration::from_secs(8), "{status} {took:?}");
+    assert!(!runs(&mark));
+    let _ = world.run(&["journal", "verify", &id]).success();
+}
+
+#[test]
 fn a_signal_ends_the_server_and_all_that_runs_in_it() {
     for user in users() {
         for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
