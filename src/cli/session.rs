@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::diff;
 use super::entered::Entered;
 use super::report::{Failure, Turn, print, with_causes};
 use super::surroundings::Surroundings;
@@ -69,7 +70,14 @@ pub(super) fn begin(given: &str, around: &Surroundings, as_whom: &str) -> Result
         true => entered.dir().join("outputs"),
         false => inside::OUTPUTS.into(),
     };
+    let code = entered.manifest.repos.iter().map(|repo| {
+        // Without them git says so when it is asked to compare, and all else can be done.
+        let objects = diff::objects(&entered, repo, around).unwrap_or_default();
+        diff::code(&entered, repo, objects)
+    });
+    let code = code.collect();
     let ground = Ground {
+        code,
         case: entered.dir(),
         policy: entered.policy.clone(),
         start: Start {

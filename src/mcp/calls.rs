@@ -3,7 +3,9 @@
 use super::arguments::Arguments;
 use super::errors::Told;
 use crate::tools::grep::{Case, LIMIT, Mode};
-use crate::tools::{Background, Call, Grep, Part, ReadFile, Shell, Wanted, WriteFile, WriteMode};
+use crate::tools::{
+    Background, Call, Diff, Grep, Part, ReadFile, Shell, Wanted, WriteFile, WriteMode,
+};
 
 /// A call, and whether an answer that was shown before is to be shown again.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ pub(super) fn asked(tool: &str, given: &mut Arguments) -> Result<Asked, Told> {
             };
             Ok(once(Call::WriteFile(WriteFile { path, text, mode })))
         }
+        "case_diff" => Ok(once(Call::Diff(Diff { repo: given.text("repo")? }))),
         "background" => {
             let handle = given.needed_text("handle")?;
             let timeout_s = given.number("timeout_s")?.unwrap_or(WAIT_S);

@@ -164,7 +164,7 @@ pub(super) const CORE: &[Definition] = &[
     },
     Definition {
         name: "search_tools",
-        description: "Lists more tools (case status, journal, fork, background commands, policy), what they take and whether they can be called now.",
+        description: "Lists more tools (case status, journal, diff, fork, background commands, policy), what they take and whether they can be called now.",
         takes: &[
             may("query", Kind::Text, "words; default all"),
         ],
@@ -229,6 +229,16 @@ pub(super) const LONG_TAIL: &[(&str, Definition)] = &[
         reads_only: ReadsOnly::No,
         does: Does::Fork,
     }),
+    ("cases", Definition {
+        name: "case_diff",
+        description: "What a case changed in its code since it was opened, as a patch: committed or not, new files too, save what .gitignore names.",
+        takes: &[
+            may("repo", Kind::Text, "one of its repos; default all"),
+        ],
+        takes_case: true,
+        reads_only: ReadsOnly::Yes,
+        does: Does::Work,
+    }),
     ("commands", Definition {
         name: "background",
         description: "Looks after a command that shell started with `background: true`: what it printed since the last look, the same once it has ended, or its end now. A handle lasts as long as the case is in use.",
@@ -255,7 +265,8 @@ pub(super) const LONG_TAIL: &[(&str, Definition)] = &[
 
 /// The tools that a door may lead to. One that is not here is behind none, whoever adds
 /// it above.
-const ALLOWED: &[&str] = &["case_status", "journal", "fork_case", "background", "policy_why"];
+const ALLOWED: &[&str] =
+    &["case_status", "journal", "fork_case", "case_diff", "background", "policy_why"];
 
 /// Names that must never be there: what they say is for a person, on the host.
 const NEVER: &[&str] = &[

@@ -89,7 +89,7 @@ fn hindrance(tool: &Definition, now: &Now) -> Option<&'static str> {
     if tool.does == Does::Fork && now.is_bound {
         return Some("this server is bound to one case");
     }
-    if tool.does == Does::Work && now.in_use == 0 {
+    if tool.name == "background" && now.in_use == 0 {
         return Some("no case is in use, so no command runs in the background");
     }
     None
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn words_find_what_they_name_first() {
-        let all = ["case_status", "journal", "fork_case", "background", "policy_why"];
+        let all = ["case_status", "journal", "fork_case", "case_diff", "background", "policy_why"];
         assert_eq!(names(""), all);
         assert_eq!(names("why policy"), ["policy_why", "case_status"]);
         assert_eq!(names("Fork")[0], "fork_case");

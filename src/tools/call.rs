@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::background::Background;
-use super::{Grep, ReadFile, Shell, WriteFile};
+use super::{Diff, Grep, ReadFile, Shell, WriteFile};
 use crate::outputs::Budget;
 
 /// A tool and what it is asked.
@@ -15,6 +15,7 @@ pub enum Call {
     Shell(Shell),
     WriteFile(WriteFile),
     Background(Background),
+    Diff(Diff),
 }
 
 impl Call {
@@ -25,6 +26,7 @@ impl Call {
             Self::Shell(_) => "shell",
             Self::WriteFile(_) => "write_file",
             Self::Background(_) => "background",
+            Self::Diff(_) => "case_diff",
         }
     }
 

@@ -17,7 +17,8 @@ use super::background::{Background, Job, Wanted};
 use super::call::Call;
 use super::session::{Opened, Session, lock};
 use super::{
-    Answer, Kind, Shell, Stop, ToolError, ended, grep, judge, named, read_file, shell, write_file,
+    Answer, Kind, Shell, Stop, ToolError, diff, ended, grep, judge, named, read_file, shell,
+    write_file,
 };
 use crate::config::limits::Limit;
 use crate::govern::{Entry, KeptAs, Verdict};
@@ -158,6 +159,13 @@ impl Session {
                     shell::shell(asked, &opened.jail, start, stop, pour)
                 })?;
                 Ok(Outcome { facts, next: None, status: Some(status) })
+            }
+            Call::Diff(asked) => {
+                let facts = self.in_jail(false, |opened| {
+                    let pour = |stream, bytes: &[u8]| raw.take(stream, bytes);
+                    diff::diff(asked, self, opened, stop, pour)
+                })?;
+                Ok(Outcome::of(facts, None))
             }
             Call::Background(asked) => self.look(asked, stop, raw),
         }

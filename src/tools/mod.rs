@@ -10,6 +10,7 @@
 mod amount;
 mod background;
 mod call;
+pub mod diff;
 mod ended;
 pub mod grep;
 mod judge;
@@ -33,6 +34,7 @@ use crate::outputs::OutputsError;
 
 pub use background::{Background, Wanted};
 pub use call::Call;
+pub use diff::{Code, Diff};
 pub use grep::{Grep, grep};
 pub use line::Reply;
 pub use place::Place;

@@ -70,7 +70,12 @@ impl Start {
         self.spec_of(&["bash", "-c", &asked.command], &cwd, wall)
     }
 
-    fn spec_of(&self, args: &[&str], cwd: &Path, (wall_key, wall_s): (WallKey, u64)) -> Spec {
+    pub(super) fn spec_of(
+        &self,
+        args: &[&str],
+        cwd: &Path,
+        (wall_key, wall_s): (WallKey, u64),
+    ) -> Spec {
         Spec {
             args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
             env: self.env.clone(),

@@ -187,12 +187,27 @@ fn more_tools_are_found_and_called_through_their_doors() {
 
         let text = client.good("call_read_only_tool", behind("case_status", json!({})));
         assert!(text.contains("Checkout 5xx") && text.contains("casefile mcp"), "{text}");
+        let diff = json!({"name": "case_diff", "case": id});
+        let text = client.good("call_read_only_tool", diff.clone());
+        assert_eq!(text, "1 repo compared, no change\n");
+        let write =
+            json!({"case": id, "path": "repos/app/one.txt", "mode": "replace", "text": "1\n"});
+        client.good("write_file", write);
+        // What an agent tells git does not count.
+        let hide = "git config core.pager false; git update-index --assume-unchanged one.txt; \
+                    git config diff.external false; touch new.txt";
+        client.good("shell", json!({"case": id, "command": hide}));
+        let text = client.good("call_read_only_tool", diff);
+        assert!(text.contains("\n-one\n+1\n") && text.contains("b/new.txt"), "{text}");
+        let text = client.bad("call_read_only_tool", behind("case_diff", json!({"repo": "ap"})));
+        assert!(text.contains("the case has no repo `ap`\nhint: It has `app`."), "{text}");
+
         // Where the case is given does not matter.
         let text = client.good(
             "call_read_only_tool",
             json!({"name": "journal", "case": id, "arguments": "{\"last\": 1}"}),
         );
-        assert!(text.lines().count() == 1 && text.contains("notes/b"), "{text}");
+        assert!(text.lines().count() == 1 && text.contains("case_diff"), "{text}");
         let why = behind("policy_why", json!({"command": "git push origin 'a b'"}));
         let text = client.good("call_read_only_tool", why);
         assert!(text.starts_with("`git push origin a b` "), "{text}");
