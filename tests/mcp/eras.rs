@@ -137,3 +137,20 @@ fn what_is_no_request_is_left_and_the_rest_goes_on() {
     assert!(answer.get("error").is_some(), "a call without a name is no request: {answer}");
     assert!(tools(&mut client).is_array());
 }
+
+#[test]
+fn what_no_client_begins_with_is_told_on_stderr_and_nothing_is_on_stdout() {
+    let world = World::new();
+    let mut command = world.command(&["mcp"]);
+    let begin = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}\n";
+    world.put("work/begin", begin);
+    command.stdin(std::fs::File::open(world.path("work/begin")).unwrap());
+    let outcome = world.finish(command).code(1);
+    assert_eq!(outcome.stdout, "");
+    let stderr = &outcome.stderr;
+    assert!(stderr.starts_with("error: the other end does not speak MCP"), "{stderr}");
+    assert!(stderr.contains("\nhint: Start it from an MCP client"), "{stderr}");
+    // Nobody at all is no fault.
+    let outcome = world.run(&["mcp"]).success();
+    assert_eq!(outcome.to_string(), "");
+}
