@@ -70,6 +70,7 @@ fn session(dir: &Path) -> Session {
     };
     let ground = Ground {
         case: dir.into(),
+        code: Vec::new(),
         policy,
         start: Start {
             env: vec![b"PATH=/usr/bin:/bin".to_vec()],

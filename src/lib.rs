@@ -21,6 +21,7 @@ pub mod disk;
 pub mod govern;
 pub mod hint;
 pub mod jail;
+pub mod mcp;
 pub mod outputs;
 pub mod repos;
 pub mod tools;

@@ -34,8 +34,9 @@ const MAY_USE: Table<'static> = &[
     ("outputs", &["hint", "disk", "config", "case"]),
     ("govern", &["hint", "disk", "config", "case"]),
     ("tools",  &["hint", "disk", "config", "case", "jail", "outputs", "govern"]),
+    ("mcp",    &["hint", "case", "outputs", "tools"]),
     ("cli",    &["hint", "yaml", "disk", "config", "case", "repos", "jail", "attack",
-                "world", "outputs", "govern", "tools"]),
+                "world", "outputs", "govern", "tools", "mcp"]),
     ("main",   &["cli", "jail", "attack", "changed"]),
 ];
 

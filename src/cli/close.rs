@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::report::{Failure, print};
 use super::surroundings::Surroundings;
-use crate::case::{self, Held};
+use crate::case::{self, CaseId, Held, Home};
 
 /// Close cases: all stays, and nobody works in them any more
 ///
@@ -24,18 +24,28 @@ pub(crate) fn run(close: Close, around: &Surroundings) -> Result<ExitCode, Failu
     let ids = close.cases.iter().map(|given| case::find(&home, given));
     let ids = ids.collect::<Result<Vec<_>, _>>().map_err(Failure::case)?;
     for id in ids {
-        let held = Held::take(&home, &id, &around.holder("casefile close"));
-        let held = held.map_err(Failure::case)?;
-        let mut manifest = held.manifest().map_err(Failure::case)?;
-        let said = match manifest.closed {
-            Some(_) => "was closed already",
-            None => {
-                manifest.closed = Some(around.now());
-                held.write(&manifest).map_err(Failure::case)?;
-                "is closed"
-            }
+        let said = match close_one(&home, &id, "casefile close", around)? {
+            true => "is closed",
+            false => "was closed already",
         };
         print(&format!("{id} {said}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Closes a case, and says whether it was open.
+pub(super) fn close_one(
+    home: &Home,
+    id: &CaseId,
+    as_whom: &str,
+    around: &Surroundings,
+) -> Result<bool, Failure> {
+    let held = Held::take(home, id, &around.holder(as_whom)).map_err(Failure::case)?;
+    let mut manifest = held.manifest().map_err(Failure::case)?;
+    if manifest.closed.is_some() {
+        return Ok(false);
+    }
+    manifest.closed = Some(around.now());
+    held.write(&manifest).map_err(Failure::case)?;
+    Ok(true)
 }

@@ -17,6 +17,8 @@ use super::surroundings::Surroundings;
 use crate::case::{Repo, RepoName, inside};
 use crate::hint::Hint;
 use crate::repos::{Mirror, Store};
+use crate::tools::Code;
+use crate::tools::diff::SCRIPT;
 
 /// Print what a case changed in its code, as a patch
 ///
@@ -28,38 +30,6 @@ pub(crate) struct Diff {
     /// One of its repos [default: all]
     repo: Option<String>,
 }
-
-/// A `.git` of its own over the same files: the index that the case began with (to be
-/// read), the mirror's objects, and nothing of the case's. What an agent has set for
-/// git (filters, programs that compare, files that are to pass for unchanged) or has
-/// broken there does not count, and asking changes nothing in the case.
-const SCRIPT: &str = r#"set -eu
-base=$1 prefix=$2 objects=$3 changed=$4
-scratch=$(mktemp -d)
-mkdir -p "$scratch/objects/info" "$scratch/refs"
-cat >"$scratch/index"
-# Without one every file is read.
-[ -s "$scratch/index" ] || rm "$scratch/index"
-printf '%s\n' "$base" >"$scratch/HEAD"
-IFS='
-'
-# A pattern, or a line for each.
-printf '%s\n' $objects >"$scratch/objects/info/alternates"
-export GIT_DIR="$scratch" GIT_WORK_TREE=. GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
-# Not by `git config`, which gives files modes, and not every jail may.
-{
-    printf '[core]\n\trepositoryformatversion = 0\n\tautocrlf = false\n\ttrustctime = false\n'
-    if [ -n "$changed" ]; then
-        printf '\tuntrackedCache = true\n\tfsmonitor = %s\n' "$changed"
-        printf '\tfsmonitorHookVersion = 2\n'
-    fi
-    printf '[diff]\n\tignoreSubmodules = dirty\n[advice]\n\taddEmbeddedRepo = false\n'
-} >"$scratch/config"
-# What cannot be read is told, and is no reason to be silent on the rest.
-git add --all --ignore-errors >/dev/null || true
-exec git --no-pager diff --cached --binary --full-index --no-color --no-ext-diff --no-textconv \
-    --no-renames --ignore-submodules=none --src-prefix="a/$prefix" --dst-prefix="b/$prefix" "$base"
-"#;
 
 pub(crate) fn run(diff: Diff, around: &Surroundings) -> Result<ExitCode, Failure> {
     let entered = Entered::enter(&diff.case, around, "casefile diff")?;
@@ -73,16 +43,13 @@ pub(crate) fn run(diff: Diff, around: &Surroundings) -> Result<ExitCode, Failure
     for repo in &repos {
         // Of several, each has its name before its paths.
         let prefix = if is_one { String::new() } else { format!("{}/", repo.name) };
-        let (objects, changed) = if entered.is_copied() {
-            (lent(repo, around)?, "")
-        } else {
-            (format!("{}/*", inside::all_objects(&repo.name).display()), inside::CHANGED)
-        };
+        let Code { base, at, objects, changed, index, .. } =
+            code(&entered, repo, objects(&entered, repo, around)?);
         let asking = Asking {
             script: SCRIPT,
-            args: &[repo.commit.as_str(), &prefix, &objects, changed],
-            cwd: entered.place(repo),
-            input: entered.index(repo),
+            args: &[&base, &prefix, &objects, changed],
+            cwd: at,
+            input: index.as_deref(),
             what: "comparing",
         };
         let Answer { given, said } = ask(&entered, &asking)?;
@@ -92,6 +59,30 @@ pub(crate) fn run(diff: Diff, around: &Surroundings) -> Result<ExitCode, Failure
         show(given).map_err(|error| Failure::new(Turn::User, Unshown(error)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A repo of a case, as it is compared with these objects.
+pub(super) fn code(entered: &Entered, repo: &Repo, objects: String) -> Code {
+    Code {
+        name: repo.name.to_string(),
+        base: repo.commit.to_string(),
+        at: entered.place(repo),
+        objects,
+        changed: if entered.is_copied() { "" } else { inside::CHANGED },
+        index: entered.index(repo).map(Into::into),
+    }
+}
+
+/// Where the objects of a repo are, for one who compares.
+pub(super) fn objects(
+    entered: &Entered,
+    repo: &Repo,
+    around: &Surroundings,
+) -> Result<String, Failure> {
+    match entered.is_copied() {
+        true => lent(repo, around),
+        false => Ok(format!("{}/*", inside::all_objects(&repo.name).display())),
+    }
 }
 
 /// The directories with the objects of a repo, as the host names them, a line each.

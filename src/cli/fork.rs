@@ -40,16 +40,34 @@ pub(crate) struct Fork {
 pub(crate) fn run(fork: Fork, around: &Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
     let id = case::find(&home, &fork.case).map_err(Failure::case)?;
-    let store = Store::of(&home).share().map_err(Failure::user)?;
-    let held = Held::take(&home, &id, &around.holder("casefile fork")).map_err(Failure::case)?;
+    let title = fork.title.as_deref();
+    let (new, manifest) = make(&home, &id, title, Opener::Person, "casefile fork", around)?;
+    let dir = home.case(&new).to_string_lossy().into_owned();
+    print(&match fork.json {
+        true => plain_json(&json!({"id": new, "directory": dir, "forked_from": id})),
+        false => super::open::told(&new, &dir, &manifest, &[]),
+    })
+}
+
+/// Begins a second case where one stands.
+pub(super) fn make(
+    home: &Home,
+    id: &CaseId,
+    title: Option<&str>,
+    by: Opener,
+    as_whom: &str,
+    around: &Surroundings,
+) -> Result<(CaseId, Manifest), Failure> {
+    let store = Store::of(home).share().map_err(Failure::user)?;
+    let held = Held::take(home, id, &around.holder(as_whom)).map_err(Failure::case)?;
     let parent = held.manifest().map_err(Failure::case)?;
     let is_copied = is_copied(&held, &parent);
     let parent = match is_copied {
         true => parent,
         false => held.freeze(&store.store.layers()).map_err(Failure::case)?,
     };
-    let title = fork.title.as_deref().unwrap_or(&parent.title);
-    let origin = Origin { by: Opener::Person, opened: around.now() };
+    let title = title.unwrap_or(&parent.title);
+    let origin = Origin { by, opened: around.now() };
     let mut manifest = Manifest::new(title, origin, parent.policy.clone())
         .map_err(|error| Failure::case(error.into()))?;
     manifest.incident = parent.incident;
@@ -59,12 +77,8 @@ pub(crate) fn run(fork: Fork, around: &Surroundings) -> Result<ExitCode, Failure
     manifest.durable = parent.durable;
     manifest.below = parent.below;
     manifest.forked_from = Some(id.clone());
-    let new = begin(&home, &held, &manifest, is_copied, around)?;
-    let dir = home.case(&new).to_string_lossy().into_owned();
-    print(&match fork.json {
-        true => plain_json(&json!({"id": new, "directory": dir, "forked_from": id})),
-        false => super::open::told(&new, &dir, &manifest, &[]),
-    })
+    let new = begin(home, &held, &manifest, is_copied, around)?;
+    Ok((new, manifest))
 }
 
 fn begin(

@@ -2,7 +2,7 @@
 //! was written.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -92,8 +92,15 @@ fn find(given: &str, around: &Surroundings) -> Result<(case::CaseId, PathBuf), F
 
 fn show(given: &str, last: Option<usize>, around: &Surroundings) -> Result<ExitCode, Failure> {
     let (id, dir) = find(given, around)?;
+    let (text, fault) = calls(&dir, last)?;
+    let code = print(&text)?;
+    found(id, fault).map(|()| code)
+}
+
+/// The calls, a line each, and where the journal is not as it was written.
+pub(super) fn calls(dir: &Path, last: Option<usize>) -> Result<(String, Option<Fault>), Failure> {
     let mut rows = std::collections::VecDeque::new();
-    let finding = check(&dir, |line, _| {
+    let finding = check(dir, |line, _| {
         rows.push_back(row(line));
         if last.is_some_and(|last| last < rows.len()) {
             rows.pop_front();
@@ -104,8 +111,7 @@ fn show(given: &str, last: Option<usize>, around: &Surroundings) -> Result<ExitC
     for row in rows {
         table.row(row);
     }
-    let code = print(&table.to_string())?;
-    found(id, finding.fault).map(|()| code)
+    Ok((table.to_string(), finding.fault))
 }
 
 /// A call as a person reads it.

@@ -48,7 +48,7 @@ fn as_json(all: &[Listed]) -> String {
     plain_json(&Value::Array(cases.collect()))
 }
 
-fn as_table(all: &[Listed]) -> String {
+pub(super) fn as_table(all: &[Listed]) -> String {
     if all.is_empty() {
         return "There are no cases.\n".into();
     }

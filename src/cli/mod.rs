@@ -18,6 +18,7 @@ mod grep;
 mod inside;
 mod journal;
 mod list;
+mod mcp;
 mod open;
 mod plain;
 mod policy;
@@ -76,6 +77,7 @@ Tools, as an agent has them
   exec          Run a command line in a case, and show what an agent would see
   write         Write a file in a case, or change one passage of it
   journal       See what was done in a case, check it, or take it along
+  mcp           Serve cases to an agent: an MCP server on stdin and stdout
 
 Code
   repo          Add, list, fetch and remove the repositories that cases are made of
@@ -121,6 +123,7 @@ enum Command {
     Write(write::Write),
     Journal(journal::Journal),
     List(list::List),
+    Mcp(mcp::Mcp),
     Show(show::Show),
     Rename(rename::Rename),
     Rm(rm::Rm),
@@ -169,6 +172,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Exec(command) => exec::run(command, &around()?),
         Command::Write(command) => write::run(command, &around()?),
         Command::Journal(command) => journal::run(command, &around()?),
+        Command::Mcp(command) => mcp::run(&command, around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),
         Command::Rename(command) => rename::run(command, &around()?),

@@ -21,6 +21,8 @@ use crate::repos::{Deploys, Store};
 use crate::world::{Ground, prepare};
 use asked::{Asked, Found};
 
+pub(super) use asked::is_path;
+
 /// Open a case at the commit that was live, with its evidence
 ///
 /// Of each repository the commit is the one that was asked for, or the one that a
@@ -62,53 +64,23 @@ pub(crate) struct Open {
 }
 
 pub(crate) fn run(open: Open, around: &Surroundings) -> Result<ExitCode, Failure> {
-    let (settings, library) = around.trusted()?;
-    let home = settings.home().map(Home::new).map_err(Failure::user)?;
-    let policy = match &open.policy {
-        Some(name) => library.named(name),
-        None => library.load(&settings.policy().value),
-    };
-    let policy = policy.map_err(Failure::user)?;
-    let now = around.now();
     let at = open.at.as_deref().map(|given| moment(given, around)).transpose()?;
-    let store = Store::of(&home).share().map_err(Failure::user)?;
-    let deploys = settings.deploys().map(|file| Deploys::read(&file.value)).transpose();
-    let environment = settings.environment().map(|environment| environment.value.clone());
-    let asked = Asked {
-        around,
-        store: &store,
+    let as_json = open.json;
+    let wanted = Wanted {
+        by: Opener::Person,
+        as_whom: "casefile open",
+        title: open.title,
         at,
-        now,
-        environment: open.env.clone().or(environment),
-        deploys: deploys.map_err(Failure::user)?,
+        repos: open.repos,
+        environment: open.env,
+        policy: open.policy,
+        evidence: open.evidence,
+        reference: open.reference,
+        full_history: open.full_history,
+        durable: open.durable,
     };
-    let Found { repos, reasons, notes } = asked.repos(&open.repos)?;
-    let title = open.title.clone().unwrap_or_else(|| title_of(&repos));
-    let origin = Origin { by: Opener::Person, opened: now };
-    let mut manifest = Manifest::new(&title, origin, policy.name.clone())
-        .map_err(|error| Failure::case(error.into()))?;
-    manifest.incident = at.map(|at| Incident { at, reference: open.reference.clone() });
-    manifest.environment = asked.environment.clone();
-    manifest.repos = repos;
-    manifest.durable = open.durable;
-    if open.full_history {
-        manifest.history = History::Full;
-    }
-    let progress = Line::new();
-    let ground = Ground {
-        store: &store,
-        git: &around.git(),
-        holder: &around.holder("casefile open"),
-        progress: &progress,
-        now,
-    };
-    let mut said = notes;
-    said.extend(prepare(&ground, &mut manifest, policy.least.value).map_err(Failure::world)?);
-    drop(progress);
-    let (id, left_out) = put_together(&home, &manifest, &open.evidence, around)?;
-    said.extend(left_out);
-    let dir = home.case(&id).to_string_lossy().into_owned();
-    if open.json {
+    let Made { id, dir, manifest, reasons, notes } = make(wanted, around)?;
+    if as_json {
         let whys = manifest.repos.iter().zip(&reasons);
         let repos = whys.map(|(repo, why)| {
             let mut json = json!(repo);
@@ -121,11 +93,89 @@ pub(crate) fn run(open: Open, around: &Surroundings) -> Result<ExitCode, Failure
             "title": manifest.title,
             "policy": manifest.policy.as_str(),
             "repos": repos.collect::<Vec<_>>(),
-            "notes": said,
+            "notes": notes,
         })));
     }
-    said.iter().for_each(|line| note(line));
+    notes.iter().for_each(|line| note(line));
     print(&told(&id, &dir, &manifest, &reasons))
+}
+
+/// What a case is to be made of.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) by: Opener,
+    /// Who waits for it, where somebody else has to wait.
+    pub(super) as_whom: &'static str,
+    pub(super) title: Option<String>,
+    pub(super) at: Option<Timestamp>,
+    pub(super) repos: Vec<String>,
+    pub(super) environment: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) evidence: Vec<PathBuf>,
+    pub(super) reference: Option<String>,
+    pub(super) full_history: bool,
+    pub(super) durable: bool,
+}
+
+/// A case that was made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) id: CaseId,
+    pub(super) dir: String,
+    pub(super) manifest: Manifest,
+    /// Why each of its repos is at its commit.
+    pub(super) reasons: Vec<String>,
+    /// What is worth a word.
+    pub(super) notes: Vec<String>,
+}
+
+/// Makes a case.
+pub(super) fn make(wanted: Wanted, around: &Surroundings) -> Result<Made, Failure> {
+    let (settings, library) = around.trusted()?;
+    let home = settings.home().map(Home::new).map_err(Failure::user)?;
+    let policy = match &wanted.policy {
+        Some(name) => library.named(name),
+        None => library.load(&settings.policy().value),
+    };
+    let policy = policy.map_err(Failure::user)?;
+    let now = around.now();
+    let store = Store::of(&home).share().map_err(Failure::user)?;
+    let deploys = settings.deploys().map(|file| Deploys::read(&file.value)).transpose();
+    let environment = settings.environment().map(|environment| environment.value.clone());
+    let asked = Asked {
+        around,
+        store: &store,
+        at: wanted.at,
+        now,
+        environment: wanted.environment.or(environment),
+        deploys: deploys.map_err(Failure::user)?,
+    };
+    let Found { repos, reasons, mut notes } = asked.repos(&wanted.repos)?;
+    let title = wanted.title.unwrap_or_else(|| title_of(&repos));
+    let origin = Origin { by: wanted.by, opened: now };
+    let mut manifest = Manifest::new(&title, origin, policy.name.clone())
+        .map_err(|error| Failure::case(error.into()))?;
+    manifest.incident = wanted.at.map(|at| Incident { at, reference: wanted.reference });
+    manifest.environment = asked.environment.clone();
+    manifest.repos = repos;
+    manifest.durable = wanted.durable;
+    if wanted.full_history {
+        manifest.history = History::Full;
+    }
+    let progress = Line::new();
+    let ground = Ground {
+        store: &store,
+        git: &around.git(),
+        holder: &around.holder(wanted.as_whom),
+        progress: &progress,
+        now,
+    };
+    notes.extend(prepare(&ground, &mut manifest, policy.least.value).map_err(Failure::world)?);
+    drop(progress);
+    let (id, left_out) = put_together(&home, &manifest, &wanted.evidence, around)?;
+    notes.extend(left_out);
+    let dir = home.case(&id).to_string_lossy().into_owned();
+    Ok(Made { id, dir, manifest, reasons, notes })
 }
 
 /// A case as it is shown to whoever just made it.

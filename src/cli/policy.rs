@@ -71,8 +71,11 @@ pub(crate) fn run(command: Command, around: &Surroundings) -> Result<ExitCode, F
             let set = shelf.settings.policy().value.as_str();
             let policy = shelf.policy(why.policy.as_deref().unwrap_or(set))?;
             match &why.path {
-                Some(path) => why_path(&policy, path, &why, around),
-                None => why_command(&policy, &why.command),
+                Some(path) => {
+                    let asked = asked(&why, around)?;
+                    print(&why_path(&policy, path, &asked, &around.given.working_directory)?)
+                }
+                None => print(&why_command(&policy, &why.command)),
             }
         }
     }
@@ -167,12 +170,8 @@ fn says_the_same(a: &Statement, b: &Statement) -> bool {
     a.under == b.under && a.text == b.text
 }
 
-fn why_path(
-    policy: &Policy,
-    path: &Path,
-    why: &Why,
-    around: &Surroundings,
-) -> Result<ExitCode, Failure> {
+/// What else of the host is to be shown.
+fn asked(why: &Why, around: &Surroundings) -> Result<Vec<Mount>, Failure> {
     let directory = &around.given.working_directory;
     let mut asked = Vec::new();
     for (mode, paths) in [(Mode::Read, &why.read), (Mode::Write, &why.write)] {
@@ -180,10 +179,20 @@ fn why_path(
             asked.push(Mount::parse(given, mode, directory).map_err(Failure::user)?);
         }
     }
+    Ok(asked)
+}
+
+/// Which rule shows or hides a path, in a line.
+fn why_path(
+    policy: &Policy,
+    path: &Path,
+    asked: &[Mount],
+    directory: &Path,
+) -> Result<String, Failure> {
     let shown = path.display();
     let name = &policy.name;
-    let reach = policy.reach(path, directory, &asked).map_err(Failure::user)?;
-    print(&match reach {
+    let reach = policy.reach(path, directory, asked).map_err(Failure::user)?;
+    Ok(match reach {
         Reach::Hidden => format!("{shown} is hidden: nothing in `{name}` shows it\n"),
         Reach::Own(own) => {
             format!("{shown} is the jail's own: {own} holds nothing of the host's\n")
@@ -208,10 +217,11 @@ fn why_path(
     })
 }
 
-fn why_command(policy: &Policy, command: &[OsString]) -> Result<ExitCode, Failure> {
+/// Which rule refuses a command, in a line or two.
+pub(super) fn why_command(policy: &Policy, command: &[OsString]) -> String {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     let words = words.join(" ");
-    print(&match policy.judge(command) {
+    match policy.judge(command) {
         Verdict::Allow => {
             format!("`{words}` may run: no rule in `{}` is against it\n", policy.name)
         }
@@ -219,5 +229,5 @@ fn why_command(policy: &Policy, command: &[OsString]) -> Result<ExitCode, Failur
             let prefix = rule.prefix.join(" ");
             format!("`{words}` is refused: {}\n  by `{prefix}`, {}\n", rule.why, rule.by)
         }
-    })
+    }
 }

@@ -49,6 +49,15 @@ impl Failure {
         }
     }
 
+    /// What happened, for one who has other words for it.
+    pub(crate) fn error(&self) -> &(dyn Error + 'static) {
+        &*self.error
+    }
+
+    pub(crate) fn turn(&self) -> Turn {
+        self.turn
+    }
+
     /// What happened and why, in one line.
     pub(crate) fn told(&self) -> String {
         with_causes(&*self.error)

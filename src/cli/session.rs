@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::diff;
 use super::entered::Entered;
 use super::report::{Failure, Turn, print, with_causes};
 use super::surroundings::Surroundings;
@@ -69,7 +70,14 @@ pub(super) fn begin(given: &str, around: &Surroundings, as_whom: &str) -> Result
         true => entered.dir().join("outputs"),
         false => inside::OUTPUTS.into(),
     };
+    let code = entered.manifest.repos.iter().map(|repo| {
+        // Without them git says so when it is asked to compare, and all else can be done.
+        let objects = diff::objects(&entered, repo, around).unwrap_or_default();
+        diff::code(&entered, repo, objects)
+    });
+    let code = code.collect();
     let ground = Ground {
+        code,
         case: entered.dir(),
         policy: entered.policy.clone(),
         start: Start {
@@ -98,6 +106,12 @@ fn open(entered: &Entered) -> Result<Opened, Unopened> {
     let zygote = Zygote::start_for_one().map_err(|error| told(&error))?;
     let jail = zygote.open(&entered.prepared.plan).map_err(|error| told(&error))?;
     Ok(Opened { jail, zygote })
+}
+
+/// What is never shown, in a case or beside one.
+pub(super) fn known_secrets(around: &Surroundings) -> Result<Arc<Secrets>, Failure> {
+    let (settings, _) = around.trusted()?;
+    Ok(secrets(&settings, around)?.1)
 }
 
 /// What is never shown, and the key by which equal secrets are seen to be equal.

@@ -32,11 +32,18 @@ pub(crate) fn run(show: Show, around: &Surroundings) -> Result<ExitCode, Failure
         json["directory"] = json!(home.case(&id).to_string_lossy());
         return print(&plain_json(&json));
     }
+    let mut table = about(&case);
+    table.row(["directory", &plain(&home.case(&id).to_string_lossy())]);
+    print(&table.to_string())
+}
+
+/// A case as people read it.
+pub(super) fn about(case: &Summary) -> Table<2> {
     let manifest = &case.manifest;
     let mut table = Table::default();
     table.row(["case", case.id.as_str()]);
     table.row(["title", &plain(&manifest.title)]);
-    table.row(["state", &plain(&state(&case))]);
+    table.row(["state", &plain(&state(case))]);
     let origin = &manifest.origin;
     let opened = format!("{} UTC by {}", minute(origin.opened), origin.by);
     table.row(["opened", &opened]);
@@ -69,8 +76,7 @@ pub(crate) fn run(show: Show, around: &Surroundings) -> Result<ExitCode, Failure
             table.row(["", &format!("as {} of {}", plain(&path), within.repo)]);
         }
     }
-    table.row(["directory", &plain(&home.case(&id).to_string_lossy())]);
-    print(&table.to_string())
+    table
 }
 
 /// A case as programs read it.

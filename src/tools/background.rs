@@ -82,7 +82,7 @@ impl Jobs {
         command: &str,
         name: impl FnOnce(u64) -> String,
     ) -> Result<Arc<Job>, ToolError> {
-        let running = self.known.iter().filter(|job| !job.has_ended()).count();
+        let running = self.running();
         if RUNNING_MAX <= running {
             return Err(ToolError::Argument {
                 argument: "background",
@@ -106,6 +106,11 @@ impl Jobs {
         }
         self.known.push(job.clone());
         Ok(job)
+    }
+
+    /// How many have not ended.
+    pub(super) fn running(&self) -> usize {
+        self.known.iter().filter(|job| !job.has_ended()).count()
     }
 
     pub(super) fn find(&self, handle: &str) -> Result<Arc<Job>, ToolError> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::background::Background;
-use super::{Find, Grep, ReadFile, Shell, WriteFile};
+use super::{Diff, Find, Grep, ReadFile, Shell, WriteFile};
 use crate::outputs::Budget;
 
 /// A tool and what it is asked.
@@ -16,6 +16,7 @@ pub enum Call {
     Shell(Shell),
     WriteFile(WriteFile),
     Background(Background),
+    Diff(Diff),
 }
 
 impl Call {
@@ -27,6 +28,7 @@ impl Call {
             Self::Shell(_) => "shell",
             Self::WriteFile(_) => "write_file",
             Self::Background(_) => "background",
+            Self::Diff(_) => "case_diff",
         }
     }
 

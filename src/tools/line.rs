@@ -18,7 +18,8 @@ use super::call::Call;
 use super::compare::compare;
 use super::session::{Opened, Session, lock};
 use super::{
-    Answer, Shell, Stop, ToolError, ended, find, grep, judge, named, read_file, shell, write_file,
+    Answer, Kind, Shell, Stop, ToolError, diff, ended, find, grep, judge, named, read_file, shell,
+    write_file,
 };
 use crate::config::limits::Limit;
 use crate::govern::{Entry, KeptAs, Verdict};
@@ -34,6 +35,8 @@ pub struct Reply {
     pub shown: Shown,
     /// Whoever asked has to do something about it.
     pub is_error: bool,
+    /// What kind of error it is.
+    pub kind: Option<Kind>,
     /// What a command that was waited for exited with, as a shell would say it.
     pub status: Option<u8>,
     /// Its number in the journal.
@@ -65,17 +68,18 @@ impl Session {
             }
             None => self.done(call, again, stop, &mut record),
         };
-        let (shown, status, is_error) = match outcome {
-            Ok((shown, status)) => (shown, status, false),
+        let (shown, status, kind) = match outcome {
+            Ok((shown, status)) => (shown, status, None),
             Err(error) => {
                 let told = told(&error);
                 record.outcome = told.lines().next().unwrap_or_default().into();
-                (Shown::of(&told, &self.ground.secrets, self.ground.budget), None, true)
+                let shown = Shown::of(&told, &self.ground.secrets, self.ground.budget);
+                (shown, None, Some(error.kind()))
             }
         };
         // Before the answer leaves.
         let call = record.end(self, &shown)?;
-        Ok(Reply { shown, is_error, status, call })
+        Ok(Reply { shown, is_error: kind.is_some(), kind, status, call })
     }
 
     /// Why a rule is against it.
@@ -166,6 +170,13 @@ impl Session {
                     shell::shell(asked, &opened.jail, start, stop, pour)
                 })?;
                 Ok(Outcome { facts, next: None, status: Some(status) })
+            }
+            Call::Diff(asked) => {
+                let facts = self.in_jail(false, |opened| {
+                    let pour = |stream, bytes: &[u8]| raw.take(stream, bytes);
+                    diff::diff(asked, self, opened, stop, pour)
+                })?;
+                Ok(Outcome::of(facts, None))
             }
             Call::Background(asked) => self.look(asked, stop, raw),
         }

@@ -11,6 +11,7 @@ mod amount;
 mod background;
 mod call;
 mod compare;
+pub mod diff;
 mod ended;
 pub mod find;
 pub mod grep;
@@ -31,11 +32,12 @@ mod write_file;
 
 use crate::govern::JournalError;
 use crate::hint::Hint;
-use crate::jail::{HandsError, JailError};
+use crate::jail::{HandsError, JailError, Refusal};
 use crate::outputs::OutputsError;
 
 pub use background::{Background, Wanted};
 pub use call::Call;
+pub use diff::{Code, Diff};
 pub use find::{Find, find};
 pub use grep::{Grep, grep};
 pub use line::Reply;
@@ -93,6 +95,43 @@ pub enum ToolError {
     Outputs(#[from] OutputsError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+}
+
+/// What kind of failure it was, for whoever acts on it without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// What was named is not there.
+    Missing,
+    /// An argument makes no sense, or does not fit what is there.
+    Argument,
+    /// A place that is only shown.
+    ReadOnly,
+    /// A rule of the policy is against it.
+    Refused,
+    /// There is no jail, or it went away.
+    Jail,
+    /// The host could not do its part.
+    Host,
+}
+
+impl ToolError {
+    pub fn kind(&self) -> Kind {
+        let of_hands = |error: &HandsError| match error {
+            HandsError::Refused(Refusal::Missing) => Kind::Missing,
+            HandsError::Refused(Refusal::ReadOnly) => Kind::ReadOnly,
+            HandsError::Refused(_) | HandsError::TooLarge { .. } => Kind::Argument,
+            _ => Kind::Jail,
+        };
+        match self {
+            Self::Path { error, .. } | Self::Hands(error) => of_hands(error),
+            Self::ReadOnly { .. } => Kind::ReadOnly,
+            Self::Argument { argument: "handle", .. } => Kind::Missing,
+            Self::Argument { .. } => Kind::Argument,
+            Self::Refused { .. } => Kind::Refused,
+            Self::Unopened(_) | Self::Jail(_) => Kind::Jail,
+            Self::Cancelled | Self::Streams(_) | Self::Outputs(_) | Self::Journal(_) => Kind::Host,
+        }
+    }
 }
 
 impl Hint for ToolError {

@@ -45,11 +45,22 @@ pub(super) fn run(
     spec: &Spec,
     output_mib_max: u64,
     stop: &Stop,
+    pour: impl FnMut(Stream, &[u8]),
+) -> Result<Ran, ToolError> {
+    run_with(jail, spec, &disk::nothing()?, output_mib_max, stop, pour)
+}
+
+/// The same, with something for it to read: a file of the host's own.
+pub(super) fn run_with(
+    jail: &Jail,
+    spec: &Spec,
+    stdin: &impl AsFd,
+    output_mib_max: u64,
+    stop: &Stop,
     mut pour: impl FnMut(Stream, &[u8]),
 ) -> Result<Ran, ToolError> {
     let began = Instant::now();
     let broke = |errno: Errno| ToolError::Streams(errno.into());
-    let stdin = disk::nothing()?;
     let (from_out, stdout) = pipe2(OFlag::O_CLOEXEC).map_err(broke)?;
     let (from_err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(broke)?;
     let three = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];

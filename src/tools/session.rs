@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::background::Jobs;
 use super::repeats::Repeats;
-use super::{Place, Start, Stop, ToolError};
+use super::{Code, Place, Start, Stop, ToolError};
 use crate::govern::Journal;
 use crate::hint::Hint;
 use crate::jail::policy::Policy;
@@ -26,6 +26,8 @@ pub struct Ground {
     pub case: PathBuf,
     pub policy: Policy,
     pub start: Start,
+    /// The repos in it, and what they are compared with.
+    pub code: Vec<Code>,
     pub secrets: Arc<Secrets>,
     /// How much of a result is shown.
     pub budget: Budget,
@@ -99,6 +101,11 @@ impl Session {
             repeats: Mutex::default(),
             jobs: Mutex::default(),
         })
+    }
+
+    /// How many commands run in the background.
+    pub fn running(&self) -> usize {
+        lock(&self.jobs).running()
     }
 
     /// The jail, opened now if there is none.

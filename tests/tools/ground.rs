@@ -145,6 +145,7 @@ pub fn in_session<T>(ground: &Ground, act: impl FnOnce(&Session) -> T) -> T {
             base: "/case".into(),
         },
         secrets: Arc::new(Secrets::new([7; 16], vec![known]).unwrap()),
+        code: Vec::new(),
         budget: Budget::default(),
         outputs_bytes_max: ground.limits.get(Limit::Outputs) << 20,
         outputs_at: "/case/outputs".into(),

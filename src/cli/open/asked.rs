@@ -233,7 +233,7 @@ impl Found {
 }
 
 /// As git tells them apart: a name has no slash.
-fn is_path(given: &str) -> bool {
+pub(in crate::cli) fn is_path(given: &str) -> bool {
     matches!(given, "." | "..")
         || given.split('@').next().is_some_and(|name| name.contains('/'))
         || given.starts_with("./")

@@ -1,0 +1,30 @@
+//! The MCP server, as clients have it: the real program, and raw lines on its pipes.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a failure here is a failed test"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[allow(dead_code, reason = "shared with the tests of the commands, which use more of it")]
+#[path = "../commands/ground.rs"]
+mod ground;
+
+mod client;
+mod ends;
+mod eras;
+mod errors;
+mod reading;
+mod working;
+
+use common::{User, World};
+
+/// A world with one repo that is taken in.
+fn world_of(user: User) -> World {
+    let world = World::of(user);
+    ground::checkout(&world, "work/app");
+    let _ = world.run(&["repo", "add", "app", "app"]).success();
+    world
+}
