@@ -86,7 +86,7 @@ fn main() {
     let tail = || shell(&format!("tail -n +{MIDDLE} {} | head -n 101", log.display()));
     row("tail and head, middle", &times(5, tail));
     let sed = || {
-        shell(&format!("sed -n '{MIDDLE},{}p;{}q' {}", MIDDLE + 100, MIDDLE + 100, log.display()))
+        shell(&format!("sed -n '{MIDDLE},{}p;{}q' {}", MIDDLE + 100, MIDDLE + 100, log.display()));
     };
     row("sed, middle", &times(5, sed));
     row("tail, end", &times(20, || shell(&format!("tail -n 100 {}", log.display()))));
@@ -106,7 +106,7 @@ fn main() {
 }
 
 fn place(hands: &mut Hands) -> Place<'_> {
-    Place { hands, base: b"/case" }
+    Place { hands, base: b"/case", stop: None }
 }
 
 fn read(hands: &mut Hands, path: &str, from: i64, lines: Option<u64>) -> String {

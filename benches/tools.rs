@@ -26,8 +26,9 @@ use casefile::jail::plan::{Layered, Plan, Wanted};
 use casefile::jail::policy::{Library, Network, Strength};
 use casefile::jail::wire::{Spec, WallKey};
 use casefile::jail::{Hands, Jail, Streams, Zygote};
-use casefile::tools::grep::Mode;
-use casefile::tools::{Grep, Place, grep};
+use casefile::tools::find::FindKind;
+use casefile::tools::grep::{Case, Mode};
+use casefile::tools::{Find, Grep, Place, find, grep};
 
 const ROUNDS: usize = 41;
 
@@ -56,6 +57,7 @@ fn main() {
     let mut ground =
         Ground { hands: jail.hands().unwrap(), jail, tree, said: scratch.path().join("said") };
     ground.greps();
+    ground.finds();
 }
 
 fn plan(tree: &Path, scratch: &Path) -> Plan {
@@ -107,11 +109,7 @@ impl Ground {
             let asked = Grep {
                 pattern: (*pattern).into(),
                 paths: vec![REPO.into()],
-                case: if flags.is_empty() {
-                    Default::default()
-                } else {
-                    casefile::tools::grep::Case::Insensitive
-                },
+                case: if flags.is_empty() { Default::default() } else { Case::Insensitive },
                 ..Grep::default()
             };
             let mut words = vec!["rg", "-n"];
@@ -132,12 +130,32 @@ impl Ground {
         });
     }
 
+    fn finds(&mut self) {
+        #[rustfmt::skip]
+        let table: &[(&str, &[&str])] = &[
+            ("file_49",  &["fdfind", "-t", "f", "file_49"]),
+            ("*7.rs",    &["fdfind", "-t", "f", "-g", "*7.rs"]),
+            ("nowhere",  &["fdfind", "-t", "f", "nowhere"]),
+        ];
+        for (name, words) in table {
+            let asked = Find {
+                name: Some((*name).into()),
+                paths: vec![REPO.into()],
+                kind: Some(FindKind::File),
+                ..Find::default()
+            };
+            self.against(&format!("find {name}"), words, |place| {
+                find(&asked, place).unwrap().facts
+            });
+        }
+    }
+
     /// A tool in turn with a program in the same jail, and outside of any.
     fn against(&mut self, what: &str, words: &[&str], tool: impl Fn(&mut Place<'_>) -> String) {
         let (mut ours, mut theirs, mut outside) = (Vec::new(), Vec::new(), Vec::new());
         let mut facts = String::new();
         for _ in 0..ROUNDS {
-            let place = &mut Place { hands: &mut self.hands, base: BASE.as_bytes() };
+            let place = &mut Place { hands: &mut self.hands, base: BASE.as_bytes(), stop: None };
             ours.push(timed(|| facts = tool(place)));
             theirs.push(timed(|| self.in_jail(words)));
             outside.push(timed(|| self.outside(words)));
@@ -204,7 +222,8 @@ fn make_tree(top: &Path) -> PathBuf {
                 0 => writeln!(text, "fn {one}_{two}_{line}(value: u64) -> u64 {{").unwrap(),
                 4 => writeln!(text, "}}\n").unwrap(),
                 _ => {
-                    writeln!(text, "    let {one} = {two}_handler({nth}, value + {line});").unwrap()
+                    writeln!(text, "    let {one} = {two}_handler({nth}, value + {line});")
+                        .unwrap();
                 }
             }
         }

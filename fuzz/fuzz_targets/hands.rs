@@ -21,6 +21,12 @@ fuzz_target!(|bytes: &[u8]| {
             let paths = found.files.iter().map(|file| file.path.len());
             paths.sum::<usize>() + lines.map(|line| line.bytes.len()).sum::<usize>()
         }
+        Answer::FoundEntries(found) => {
+            let entries = found.entries.iter().map(|entry| entry.path.len());
+            let below = found.below.iter().map(|below| below.path.len());
+            let refused = found.refused.iter().map(|refused| refused.path.len());
+            entries.chain(below).chain(refused).sum()
+        }
         Answer::Refused(refusal) => refusal.to_string().len().saturating_sub(REFUSAL_BYTES_MAX),
         Answer::Lines(Told::Lines(told)) => told.lines.iter().map(|line| line.bytes.len()).sum(),
         Answer::Lines(Told::Binary { what, .. }) => what.len(),
@@ -33,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Answer::Edited(_) => 0,
         Answer::Nearest(names) => names.iter().map(|name| name.len()).sum(),
-        Answer::Searching | Answer::Written(_) | Answer::Lines(Told::Working { .. }) => 0,
+        Answer::Written(_) | Answer::Lines(Told::Working { .. }) => 0,
     };
     assert!(held <= bytes.len(), "{held} of {}", bytes.len());
 });

@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod entered;
 mod exec;
+mod find;
 mod fork;
 mod gc;
 mod grep;
@@ -72,6 +73,7 @@ Cases
 Tools, as an agent has them
   read          Print lines of files of a case, or what is in a directory
   grep          Look for lines in the files of a case
+  find          Find files in a case by name, kind, size, or what was changed
   exec          Run a command line in a case, and show what an agent would see
   write         Write a file in a case, or change one passage of it
   journal       See what was done in a case, check it, or take it along
@@ -116,6 +118,7 @@ enum Command {
     Gc(gc::Gc),
     Read(read::Read),
     Grep(grep::Grep),
+    Find(find::Find),
     Exec(exec::Exec),
     Write(write::Write),
     Journal(journal::Journal),
@@ -165,6 +168,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Gc(command) => gc::run(command, &around()?),
         Command::Read(command) => read::run(command, &around()?),
         Command::Grep(command) => grep::run(command, &around()?),
+        Command::Find(command) => find::run(command, &around()?),
         Command::Exec(command) => exec::run(command, &around()?),
         Command::Write(command) => write::run(command, &around()?),
         Command::Journal(command) => journal::run(command, &around()?),

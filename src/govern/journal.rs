@@ -164,9 +164,12 @@ impl Journal {
         }
         state.length += bytes.len() as u64;
         state.head = Head { lines: n, hash };
-        state.is_synced = false;
+        let was_synced = std::mem::replace(&mut state.is_synced, false);
         drop(state);
-        self.shared.news.notify_one();
+        if was_synced {
+            // Else it knows already, and waits for the second to be over.
+            self.shared.news.notify_one();
+        }
         Ok(n)
     }
 

@@ -2,9 +2,10 @@
 
 use super::arguments::Arguments;
 use super::errors::Told;
+use crate::tools::find::{self, FindKind};
 use crate::tools::grep::{Case, LIMIT, Mode};
 use crate::tools::{
-    Background, Call, Diff, Grep, Part, ReadFile, Shell, Wanted, WriteFile, WriteMode,
+    Background, Call, Diff, Find, Grep, Part, ReadFile, Shell, Wanted, WriteFile, WriteMode,
 };
 
 /// A call, and whether an answer that was shown before is to be shown again.
@@ -54,6 +55,35 @@ pub(super) fn asked(tool: &str, given: &mut Arguments) -> Result<Asked, Told> {
                 after: context,
                 mode: given.choice("mode", &modes)?.unwrap_or(Mode::Lines),
                 limit: given.size("limit")?.unwrap_or(LIMIT),
+            });
+            Ok(Asked { call, again: given.is("again")? })
+        }
+        "find" => {
+            let kinds = [
+                ("file", FindKind::File),
+                ("directory", FindKind::Directory),
+                ("link", FindKind::Link),
+            ];
+            let between = match <[String; 2]>::try_from(given.list("between")?) {
+                Ok([one, other]) => Some((one, other)),
+                Err(none) if none.is_empty() => None,
+                Err(all) => {
+                    let why = format!("there are {}", all.len());
+                    return Err(Told::argument("between", why, "Give two commits."));
+                }
+            };
+            let call = Call::Find(Find {
+                name: given.text("name")?,
+                paths: given.list("path")?,
+                kind: given.choice("kind", &kinds)?,
+                size_min: given.number("size_min")?,
+                size_max: given.number("size_max")?,
+                changed: given.is("changed")?,
+                between,
+                tree: given.is("tree")?,
+                depth: given.size("depth")?,
+                hidden: given.is("hidden")?,
+                limit: given.size("limit")?.unwrap_or(find::LIMIT),
             });
             Ok(Asked { call, again: given.is("again")? })
         }

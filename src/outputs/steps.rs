@@ -330,7 +330,7 @@ impl Page {
     /// As many lines as there is room for; what is left out is told.
     fn lines(&mut self, text: &str) {
         let most = self.left();
-        if text.is_empty() || text.chars().count() + 1 <= most {
+        if text.is_empty() || text.chars().count() < most {
             for line in text.split_inclusive('\n') {
                 self.line(line.strip_suffix('\n').unwrap_or(line));
             }

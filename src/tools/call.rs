@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::background::Background;
-use super::{Diff, Grep, ReadFile, Shell, WriteFile};
+use super::{Diff, Find, Grep, ReadFile, Shell, WriteFile};
 use crate::outputs::Budget;
 
 /// A tool and what it is asked.
@@ -12,6 +12,7 @@ use crate::outputs::Budget;
 pub enum Call {
     ReadFile(ReadFile),
     Grep(Grep),
+    Find(Find),
     Shell(Shell),
     WriteFile(WriteFile),
     Background(Background),
@@ -23,6 +24,7 @@ impl Call {
         match self {
             Self::ReadFile(_) => "read_file",
             Self::Grep(_) => "grep",
+            Self::Find(_) => "find",
             Self::Shell(_) => "shell",
             Self::WriteFile(_) => "write_file",
             Self::Background(_) => "background",
@@ -36,7 +38,7 @@ impl Call {
 
     /// Whether the same answer twice is of no use.
     pub(super) fn repeats(&self) -> bool {
-        matches!(self, Self::ReadFile(_) | Self::Grep(_))
+        matches!(self, Self::ReadFile(_) | Self::Grep(_) | Self::Find(_))
     }
 
     /// Whether what it gives is a part of a file of the case, so that it need not be

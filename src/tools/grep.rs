@@ -12,7 +12,7 @@ use ignore::overrides::OverrideBuilder;
 use ignore::types::TypesBuilder;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Place, ToolError};
+use super::{Answer, Place, Stop, ToolError, missing};
 use crate::hint::nearest;
 use crate::jail::hands::search::wire::{FoundIn, Query, Scope, Tally, Unsearched};
 use crate::jail::hands::wire::Bytes;
@@ -122,7 +122,7 @@ fn query(asked: &Grep, place: &Place<'_>) -> Result<Query, ToolError> {
 }
 
 /// The whole paths that are meant, each once.
-fn paths(asked: &[String], place: &Place<'_>) -> Vec<Bytes> {
+pub(super) fn paths(asked: &[String], place: &Place<'_>) -> Vec<Bytes> {
     let mut paths: Vec<Bytes> = Vec::new();
     for path in asked {
         let path = Bytes(place.resolve(path));
@@ -196,6 +196,7 @@ impl Gathered {
         let mut gathered = Self::default();
         let mut last: Option<Bytes> = None;
         let base = place.base.to_vec();
+        let stop = place.stop;
         let mut search = place.hands.search(query).map_err(|error| told(error, asked))?;
         while let Some(part) = search.next_part()? {
             gathered.tally = part.tally;
@@ -203,6 +204,9 @@ impl Gathered {
                 let goes_on = last.as_ref() == Some(&found.path) && !found.lines.is_empty();
                 last = Some(found.path.clone());
                 gathered.add(found, goes_on, query, &base);
+            }
+            if stop.is_some_and(Stop::is_wanted) {
+                return Err(ToolError::Cancelled);
             }
             if TIME_MAX < began.elapsed() {
                 gathered.left_off = !part.done;
@@ -257,17 +261,13 @@ impl Gathered {
     fn refuse_if_nothing_was_there(
         &self,
         asked: &Grep,
-        place: &Place<'_>,
+        place: &mut Place<'_>,
     ) -> Result<(), ToolError> {
         let wanted = paths(&asked.paths, place);
         let was_refused = |path: &Bytes| self.refused.iter().any(|(refused, _)| *refused == path.0);
         match self.refused.first() {
             Some((path, refusal)) if wanted.iter().take(REFUSED_TOLD_MAX).all(was_refused) => {
-                Err(ToolError::Path {
-                    path: place.shown(path),
-                    error: HandsError::Refused(refusal.clone()),
-                    nearest: Vec::new(),
-                })
+                Err(missing::about(path, HandsError::Refused(refusal.clone()), place))
             }
             _ => Ok(()),
         }

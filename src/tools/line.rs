@@ -15,9 +15,10 @@ use jiff::Timestamp;
 
 use super::background::{Background, Job, Wanted};
 use super::call::Call;
+use super::compare::compare;
 use super::session::{Opened, Session, lock};
 use super::{
-    Answer, Kind, Shell, Stop, ToolError, diff, ended, grep, judge, named, read_file, shell,
+    Answer, Kind, Shell, Stop, ToolError, diff, ended, find, grep, judge, named, read_file, shell,
     write_file,
 };
 use crate::config::limits::Limit;
@@ -144,12 +145,22 @@ impl Session {
         };
         match call {
             Call::ReadFile(asked) => {
-                self.with_hands(true, |place| read_file(asked, place)).map(pour)
+                self.with_hands(true, stop, |place| read_file(asked, place)).map(pour)
             }
-            Call::Grep(asked) => self.with_hands(true, |place| grep(asked, place)).map(pour),
+            Call::Grep(asked) => self.with_hands(true, stop, |place| grep(asked, place)).map(pour),
+            Call::Find(asked) => match &asked.between {
+                Some((old, new)) => {
+                    let start = &self.ground.start;
+                    let compare = |opened: &Arc<Opened>| {
+                        compare(asked, (old, new), &opened.jail, start, stop)
+                    };
+                    self.in_jail(true, compare).map(pour)
+                }
+                None => self.with_hands(true, stop, |place| find(asked, place)).map(pour),
+            },
             // Twice might not be the same as once.
             Call::WriteFile(asked) => {
-                self.with_hands(false, |place| write_file(asked, place)).map(pour)
+                self.with_hands(false, stop, |place| write_file(asked, place)).map(pour)
             }
             Call::Shell(asked) if asked.background => self.start(asked),
             Call::Shell(asked) => {

@@ -15,7 +15,8 @@ pub(super) fn about(path: &[u8], error: HandsError, place: &mut Place<'_>) -> To
         true => place.hands.nearest(path, place.base).unwrap_or_default(),
         false => Vec::new(),
     };
-    let nearest = nearest.iter().map(|name| place.shown(name)).collect();
+    let nearest = nearest.iter().filter(|name| name.len() <= NAME_CHARS_MAX);
+    let nearest = nearest.map(|name| place.shown(name)).collect();
     ToolError::Path { path: shortened(place.shown(path)), error, nearest }
 }
 

@@ -10,8 +10,10 @@
 mod amount;
 mod background;
 mod call;
+mod compare;
 pub mod diff;
 mod ended;
+pub mod find;
 pub mod grep;
 mod judge;
 mod line;
@@ -19,6 +21,7 @@ mod missing;
 mod named;
 mod older;
 mod place;
+mod places;
 mod process;
 pub mod read_file;
 mod repeats;
@@ -35,6 +38,7 @@ use crate::outputs::OutputsError;
 pub use background::{Background, Wanted};
 pub use call::Call;
 pub use diff::{Code, Diff};
+pub use find::{Find, find};
 pub use grep::{Grep, grep};
 pub use line::Reply;
 pub use place::Place;
@@ -77,6 +81,8 @@ pub enum ToolError {
     /// A rule of the policy is against it.
     #[error("the policy `{policy}` refuses this: {why}")]
     Refused { policy: String, why: String },
+    #[error("cancelled")]
+    Cancelled,
     #[error(transparent)]
     Unopened(#[from] Unopened),
     #[error("the streams of the command broke")]
@@ -104,6 +110,8 @@ pub enum Kind {
     Refused,
     /// There is no jail, or it went away.
     Jail,
+    /// Whoever asked did not want it any more.
+    Cancelled,
     /// The host could not do its part.
     Host,
 }
@@ -122,6 +130,7 @@ impl ToolError {
             Self::Argument { argument: "handle", .. } => Kind::Missing,
             Self::Argument { .. } => Kind::Argument,
             Self::Refused { .. } => Kind::Refused,
+            Self::Cancelled => Kind::Cancelled,
             Self::Unopened(_) | Self::Jail(_) => Kind::Jail,
             Self::Streams(_) | Self::Outputs(_) | Self::Journal(_) => Kind::Host,
         }
@@ -139,6 +148,7 @@ impl Hint for ToolError {
             Self::ReadOnly { .. } => Some("Write below `repos/` or `notes/` instead.".to_owned()),
             Self::Argument { way_out, .. } => Some(way_out.clone()),
             Self::Refused { .. } => Some("Do it in another way, or leave it to a person.".into()),
+            Self::Cancelled => None,
             Self::Unopened(error) => error.hint(),
             Self::Streams(_) => Some("Run it again.".into()),
             Self::Jail(error) => error.hint(),

@@ -19,6 +19,6 @@ pub(super) fn is_named(jail: &Jail, base: &[u8], name: &str) -> bool {
         limit: 1,
         ..Grep::default()
     };
-    let found = grep(&asked, &mut Place { hands: &mut hands, base });
+    let found = grep(&asked, &mut Place { hands: &mut hands, base, stop: None });
     found.map_or(true, |answer| !answer.body.is_empty())
 }

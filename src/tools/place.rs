@@ -1,6 +1,7 @@
 //! Where a tool works: the hands of a jail, and the directory that names are
 //! relative to.
 
+use super::{Stop, ToolError};
 use crate::jail::Hands;
 
 /// The hands of a jail, and where in it its world is.
@@ -9,6 +10,8 @@ pub struct Place<'a> {
     pub hands: &'a mut Hands,
     /// Names that do not begin with `/` begin here.
     pub base: &'a [u8],
+    /// Whether what is being done is still wanted, if anybody can say so.
+    pub stop: Option<&'a Stop>,
 }
 
 impl Place<'_> {
@@ -23,6 +26,14 @@ impl Place<'_> {
         match given {
             b"" | b"." => self.base.to_vec(),
             given => [self.base, b"/", given].concat(),
+        }
+    }
+
+    /// Asked between two steps of what takes long.
+    pub fn go_on(&self) -> Result<(), ToolError> {
+        match self.stop.is_some_and(Stop::is_wanted) {
+            true => Err(ToolError::Cancelled),
+            false => Ok(()),
         }
     }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::background::Jobs;
 use super::repeats::Repeats;
-use super::{Code, Place, Start, ToolError};
+use super::{Code, Place, Start, Stop, ToolError};
 use crate::govern::Journal;
 use crate::hint::Hint;
 use crate::jail::policy::Policy;
@@ -152,6 +152,7 @@ impl Session {
     pub(super) fn with_hands<T>(
         &self,
         again: bool,
+        stop: &Stop,
         mut act: impl FnMut(&mut Place<'_>) -> Result<T, ToolError>,
     ) -> Result<T, ToolError> {
         use std::os::unix::ffi::OsStrExt;
@@ -162,7 +163,7 @@ impl Session {
                 Some(hands) => hands,
                 None => opened.jail.hands()?,
             };
-            let outcome = act(&mut Place { hands: &mut hands, base });
+            let outcome = act(&mut Place { hands: &mut hands, base, stop: Some(stop) });
             if outcome.as_ref().err().is_none_or(ToolError::leaves_hands_well) {
                 let mut idle = lock(&self.hands);
                 if idle.len() < IDLE_HANDS_MAX {
@@ -212,7 +213,7 @@ impl ToolError {
             Self::Path { error, .. } | Self::Hands(error) => {
                 matches!(error, HandsError::Refused(_) | HandsError::TooLarge { .. })
             }
-            Self::Argument { .. } => true,
+            Self::Argument { .. } | Self::ReadOnly { .. } | Self::Cancelled => true,
             _ => false,
         }
     }

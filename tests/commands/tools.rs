@@ -62,8 +62,8 @@ fn a_case_is_read_searched_and_written_from_outside() {
             assert_snapshot!(world.run(&["grep", &id, "a("]), @"
             --- stderr
             error: `pattern`: regex parse error:
-                (?:a()
-                ^
+                a(
+                 ^
             error: unclosed group
             hint: Mend it, or pass `literal: true` to look for it as it stands.
             --- exit status: 1
@@ -101,6 +101,57 @@ fn a_case_is_read_searched_and_written_from_outside() {
         }
         let verified = world.run(&["journal", "verify", &id]).success();
         assert_eq!(verified.stdout, "11 lines, each as it was written\n");
+    }
+}
+
+#[test]
+fn files_are_found_by_what_they_are_and_by_what_changed() {
+    for user in users() {
+        let world = World::of(user);
+        checkout(&world, "work/app");
+        let id = open(&world, &["--repo", "./app"]);
+        let change = "echo x > new.rs; rm two.txt; echo more >> deep/er/file";
+        let _ = world.run(&["exec", &id, change]).success();
+        insta::allow_duplicates! {
+            assert_snapshot!(world.run(&["find", &id, "*.txt"]), @"
+            1 entry
+            repos/app/one.txt
+            ");
+            assert_snapshot!(world.run(&["find", &id, "--changed"]), @"
+            3 changed in this case
+            changed repos/app/deep/er/file
+            changed repos/app/new.rs
+            removed repos/app/two.txt
+            ");
+            assert_snapshot!(world.run(&["find", &id, "--tree", "--depth", "3"]), @"
+            9 entries, 3 deep
+            ./
+              evidence/
+              notes/
+              outputs/
+              repos/
+                app/
+                  data.bin
+                  deep/
+                  new.rs
+                  one.txt
+            ");
+            assert_snapshot!(
+                world.run(&["find", &id, "*.txt", "repos/app", "--between", "HEAD~1", "HEAD"]), @"
+            1 added
+            added two.txt
+            ");
+            assert_snapshot!(world.run(&["find", &id, "--between", "HEAD~9", "HEAD"]), @"
+            --- stderr
+            error: `between`: fatal: bad revision 'HEAD~9'
+            hint: Name two commits of the repository, such as `HEAD~5` and `HEAD`.
+            --- exit status: 1
+            ");
+            assert_snapshot!(world.run(&["find", &id, "nothing-like-it"]), @"
+            nothing found
+            next: the same with `hidden: true`
+            ");
+        }
     }
 }
 

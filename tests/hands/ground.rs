@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use casefile::config::limits::{Limit, Limits};
-use casefile::jail::hands::wire::FoundIn;
+use casefile::jail::hands::search::wire::{FoundIn, Query, Scope, Tally};
 use casefile::jail::plan::{Plan, Wanted};
 use casefile::jail::policy::{Giver, Mode, Mount, Network, Shown, Strength};
 use casefile::jail::{Hands, HandsError, Jail, Refusal, Zygote};
@@ -124,26 +124,31 @@ impl Ground {
         }
     }
 
-    /// A whole search, and by how many parts. A file that was begun in one part
-    /// and ended in another is one again.
-    pub fn search_by(&mut self, pattern: &str, path: &[u8], lines: usize) -> (Vec<FoundIn>, usize) {
-        let mut search = self.hands.search(pattern, path).unwrap();
+    /// A whole search, and by how many parts. A file that was begun in one part and
+    /// ended in another is one again.
+    pub fn search(&mut self, query: &Query) -> (Vec<FoundIn>, Tally, usize) {
+        let mut search = self.hands.search(query).unwrap();
         let (mut files, mut parts): (Vec<FoundIn>, _) = (Vec::new(), 0);
-        while let Some(part) = search.next_part(lines).unwrap() {
+        let mut tally = Tally::default();
+        while let Some(part) = search.next_part().unwrap() {
             parts += 1;
-            assert!(part.iter().map(|file| file.lines.len()).sum::<usize>() <= lines);
-            for file in part {
+            tally = part.tally;
+            for file in part.files {
                 match files.last_mut().filter(|last| last.path == file.path) {
-                    Some(last) => {
-                        last.lines.extend(file.lines);
-                        last.unsearched = file.unsearched;
-                    }
+                    Some(last) => last.lines.extend(file.lines),
                     None => files.push(file),
                 }
             }
         }
-        (files, parts)
+        (files, tally, parts)
     }
+}
+
+/// A search for a pattern below some paths, with nothing left out.
+pub fn query(pattern: &str, paths: &[&str]) -> Query {
+    let paths = paths.iter().map(|path| path.as_bytes().into()).collect();
+    let scope = Scope { paths, hidden: true, ..Scope::default() };
+    Query { scope, pattern: pattern.into(), lines_max: 10_000, ..Query::default() }
 }
 
 /// What was refused; anything else fails the test.

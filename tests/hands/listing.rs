@@ -7,12 +7,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 use casefile::jail::Refusal;
-use casefile::jail::hands::wire::{Kind, Unsearched, WriteMode};
+use casefile::jail::hands::wire::{Kind, WriteMode};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::mkfifo;
 
-use crate::ground::{Ground, refusal};
+use crate::ground::{Ground, query, refusal};
 
 const MANY: usize = 200_000;
 const DEEP: usize = 4_000;
@@ -99,7 +99,7 @@ fn a_directory_of_200_000_entries_is_listed_whole_and_in_order() {
     assert!(names.is_sorted_by(|one, next| one < next));
 
     // And a search goes through it without finding anything to wait for.
-    let (files, _) = ground.search_by("x", b"/case/many", 100);
+    let (files, ..) = ground.search(&query("x", &["/case/many"]));
     assert!(files.is_empty());
 }
 
@@ -124,13 +124,11 @@ fn a_path_of_4_000_parts_is_gone_along() {
         Refusal::NotADirectory
     );
 
-    // A walk says where it could not go on.
-    let (found, _) = ground.search_by("more", b"/case", 100);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].unsearched, Some(Unsearched::Unreadable { errno: libc::ENAMETOOLONG }));
-    // Whoever names the file itself gets there.
-    let (found, _) = ground.search_by("more", file.as_bytes(), 100);
-    assert_eq!(found[0].lines.len(), 1);
+    // A walk gets there, however deep it is, and so does whoever names the file.
+    for from in ["/case", &file] {
+        let (found, ..) = ground.search(&query("more", &[from]));
+        assert_eq!((found.len(), &*found[0].path), (1, file.as_bytes()), "{found:?}");
+    }
     flatten(&ground);
 }
 

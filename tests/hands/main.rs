@@ -16,11 +16,13 @@ mod common;
 
 mod death;
 mod ground;
+mod hostile;
 mod listing;
 mod packed;
 mod read_file;
 mod reading;
 mod searching;
+mod tools;
 mod words;
 mod write_file;
 mod writing;

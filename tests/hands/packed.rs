@@ -54,7 +54,10 @@ fn packed_files_are_read_through() {
             "{got}"
         );
         let raw = ReadFile { parts: vec![part(name, 1, None)], raw: true };
-        let got = told(read_file(&raw, &mut Place { hands: &mut ground.hands, base: b"/case" }));
+        let got = told(read_file(
+            &raw,
+            &mut Place { hands: &mut ground.hands, base: b"/case", stop: None },
+        ));
         assert!(
             got.starts_with(&format!("{name}: packed with {by}, {size} B, not shown as text\n")),
             "{got}"
@@ -150,7 +153,7 @@ fn a_page_is_text_where_it_is_evidence_and_source_where_it_is_code() {
         format!("<html>{}x", "<div><table><tr><td>".repeat(20_000)),
     );
     let asked = ReadFile { parts: vec![part("evidence/deep.html", 1, None)], raw: false };
-    let _ = read_file(&asked, &mut Place { hands: &mut ground.hands, base: b"/case" });
+    let _ = read_file(&asked, &mut Place { hands: &mut ground.hands, base: b"/case", stop: None });
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 

@@ -21,7 +21,7 @@ pub fn part(path: &str, from: i64, lines: impl Into<Option<u64>>) -> Part {
 
 pub fn read(ground: &mut Ground, parts: &[Part]) -> String {
     let asked = ReadFile { parts: parts.to_vec(), raw: false };
-    let mut place = Place { hands: &mut ground.hands, base: b"/case" };
+    let mut place = Place { hands: &mut ground.hands, base: b"/case", stop: None };
     told(read_file(&asked, &mut place))
 }
 
@@ -173,7 +173,7 @@ fn several_parts_share_an_answer_and_one_that_fails_does_not_stop_the_others() {
     ground.put("case/big", &big);
     let got =
         read(&mut ground, &[part("big", 1, None), part("big", 9_000, None), part("one", 1, None)]);
-    assert!(got.ends_with("one: 3 lines, 6 B\n1\t1\n2\t2\n3\t3\nnext: read_file path=big from=163; read_file path=big from=9164\n"), "{}", &got[got.len() - 300..]);
+    assert!(got.ends_with("one: 3 lines, 6 B\n1\t1\n2\t2\n3\t3\nnext: read_file path=big from=162; read_file path=big from=9164\n"), "{}", &got[got.len() - 300..]);
     let many = vec![part("one", 1, None); 21];
     insta::assert_snapshot!(read(&mut ground, &many), @r#"
     error: `path`: 21 parts are more than the 20 of one call

@@ -10,7 +10,7 @@ use crate::read_file::told;
 
 fn write(ground: &mut Ground, path: &str, text: &str, mode: WriteMode) -> String {
     let asked = WriteFile { path: path.into(), text: text.into(), mode };
-    told(write_file(&asked, &mut Place { hands: &mut ground.hands, base: b"/case" }))
+    told(write_file(&asked, &mut Place { hands: &mut ground.hands, base: b"/case", stop: None }))
 }
 
 fn passage(ground: &mut Ground, path: &str, old: &str, text: &str) -> String {
@@ -241,43 +241,52 @@ fn any_passage_that_stands_once_is_replaced_there() {
         .unwrap();
 }
 
-/// A reader sees the old or the new, and whoever writes at the same time is not
-/// overwritten: each change that was said to be done is in the file.
+/// Stops the other thread however the test ends.
+struct Over<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// Somebody adds lines all the time. Then a passage is replaced in a file that is the one
+/// that was read, or not at all, and what did not happen is said.
 #[test]
-fn what_somebody_else_writes_at_the_same_time_is_not_lost() {
+fn a_file_that_somebody_else_writes_too_is_replaced_as_it_was_read_or_not_at_all() {
+    use std::io::Write as _;
     use std::sync::atomic::{AtomicBool, Ordering};
     let mut ground = Ground::new();
     ground.put("case/counted", "count: 0\n");
     let path = ground.host("case/counted");
-    let beside = ground.host("case/beside");
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let other = scope.spawn(|| {
-            let mut torn = 0;
             while !over.load(Ordering::Relaxed) {
-                let text = std::fs::read_to_string(&path).unwrap();
-                torn += usize::from(!text.starts_with("count: ") || !text.ends_with('\n'));
-                // As an editor does it.
-                std::fs::write(&beside, format!("{text}other\n")).unwrap();
-                std::fs::rename(&beside, &path).unwrap();
-                std::thread::sleep(std::time::Duration::from_micros(300));
+                let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                file.write_all(b"other\n").unwrap();
+                std::thread::sleep(std::time::Duration::from_micros(500));
             }
-            torn
         });
-        let (mut done, mut refused) = (0, 0);
-        for _ in 0..300 {
-            let text = file(&ground, "case/counted");
-            let old = text.lines().next().unwrap().to_owned();
-            let out = passage(&mut ground, "counted", &old, &format!("{old}."));
+        let stop = Over(&over);
+        let (mut done, mut refused, mut count) = (0, 0, 0);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while (done < 20 || refused < 20) && std::time::Instant::now() < deadline {
+            let old = format!("count: {count}\n");
+            let out = passage(&mut ground, "counted", &old, &format!("count: {}\n", count + 1));
             if out.starts_with("error: ") {
                 assert!(out.contains("somebody changed it at the same time"), "{out}");
                 refused += 1;
             } else {
                 done += 1;
+                count += 1;
             }
+            let text = file(&ground, "case/counted");
+            assert!(text.starts_with(&format!("count: {count}\n")), "{text}");
+            assert!(text.lines().skip(1).all(|line| line == "other"), "{text}");
         }
-        over.store(true, Ordering::Relaxed);
-        assert_eq!(other.join().unwrap(), 0, "half a file was seen");
+        drop(stop);
+        other.join().unwrap();
         assert!(0 < done, "{refused} refused");
     });
 }

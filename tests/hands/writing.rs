@@ -11,7 +11,7 @@ use casefile::jail::{HandsError, Refusal};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::ground::{Ground, refusal};
+use crate::ground::{Ground, query, refusal};
 
 const ALL: [WriteMode; 3] = [WriteMode::Create, WriteMode::Replace, WriteMode::Append];
 
@@ -189,7 +189,7 @@ fn hands_outlive_the_time_that_a_command_has() {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     };
     while cpu(&mut ground) < 250 {
-        ground.search_by("([a-z ]+x)+", b"/case", 100);
+        ground.search(&query("([a-z ]+x)+", &["/case"]));
     }
     assert!(ground.hands.read(b"/case/log", 0, 9).is_ok());
 }

@@ -2,6 +2,7 @@
 //! call is written down.
 
 use casefile::govern::Verdict;
+use casefile::tools::{Call, Find, Grep, Part, ReadFile, Stop};
 
 use crate::ground::{Ground, SECRET, call, in_session, line, shell};
 
@@ -81,4 +82,55 @@ fn calls_from_many_threads_are_not_mixed_up() {
         });
     });
     assert_eq!(ground.journal().len(), 100);
+}
+
+#[test]
+fn the_same_answer_is_not_shown_twice_unless_it_is_asked_for() {
+    let ground = Ground::new();
+    ground.put("notes/long", "a line of some length\n".repeat(40));
+    in_session(&ground, |session| {
+        let part = Part { path: "notes/long".into(), from: 1, ..Part::default() };
+        let read = Call::ReadFile(ReadFile { parts: vec![part], raw: false });
+        let seek = Call::Grep(Grep { pattern: "line".into(), ..Grep::default() });
+        let short = Call::Find(Find { name: Some("long".into()), ..Find::default() });
+        for (nth, asked) in [(1, &read), (3, &seek)] {
+            assert!(call(session, asked).shown.text().contains("a line of some length"));
+            let again = call(session, asked);
+            let want = format!("unchanged since call {nth}; `again: true` shows it once more\n");
+            assert_eq!(again.shown.text(), want);
+            assert!(!again.is_error);
+        }
+        let first = call(session, &short).shown.text().to_owned();
+        assert_eq!(call(session, &short).shown.text(), first, "a word costs more than it");
+        let stop = Stop::new().unwrap();
+        let shown = session.call(&read, true, &stop).unwrap();
+        assert!(shown.shown.text().contains("a line of some length"));
+        // It is another file now.
+        shell(session, "echo more >> long");
+        assert!(call(session, &read).shown.text().contains("a line of some length"));
+        // A command may come out differently each time.
+        let seq = line("seq 200");
+        assert_eq!(call(session, &seq).shown.text().lines().count(), 201);
+        assert_eq!(call(session, &seq).shown.text().lines().count(), 201);
+    });
+}
+
+#[test]
+fn a_search_that_nobody_wants_any_more_is_left_off() {
+    let ground = Ground::new();
+    ground.put("notes/a", "a line\n".repeat(1_000));
+    in_session(&ground, |session| {
+        let stop = Stop::new().unwrap();
+        stop.stop();
+        for asked in [
+            Call::Grep(Grep { pattern: "line".into(), ..Grep::default() }),
+            Call::Find(Find::default()),
+        ] {
+            let reply = session.call(&asked, false, &stop).unwrap();
+            assert_eq!(reply.shown.text(), "error: cancelled\n");
+            // The next one has the same hands, and all of its answer.
+            let whole = call(session, &asked);
+            assert!(!whole.is_error, "{}", whole.shown.text());
+        }
+    });
 }

@@ -25,10 +25,10 @@ const NAME_CHARS_MAX: usize = 100;
 /// How far a name is from the one that was meant; less is nearer.
 type Distance = usize;
 
-pub(super) fn nearest(path: &[u8], base: &[u8]) -> Result<Vec<Bytes>, Refusal> {
+pub(super) fn nearest(given: &[u8], base: &[u8]) -> Result<Vec<Bytes>, Refusal> {
     let mut look = Look { deadline: Instant::now() + LOOK_MAX, names: 0 };
     let mut found: Vec<(Distance, Vec<u8>)> = Vec::new();
-    let path = trimmed(path);
+    let path = trimmed(given);
     if let Some((dir, parent, missing)) = deepest(path) {
         let below = path.get(parent.len() + 1 + missing.len()..).unwrap_or_default();
         look.each(dir.as_fd(), |name, _| {
@@ -53,6 +53,8 @@ pub(super) fn nearest(path: &[u8], base: &[u8]) -> Result<Vec<Bytes>, Refusal> {
             found.push((if same { 2 } else { 3 } + usize::from(shared < 2), elsewhere));
         }
     }
+    // What is there and is missing nevertheless is a link that leads nowhere.
+    found.retain(|(_, name)| name != given);
     found.sort();
     let mut told: Vec<Bytes> = Vec::new();
     for (_, name) in found {
@@ -186,7 +188,7 @@ mod tests {
             ("pay.rs",     "pay.ts",        Some(1)),
             ("readme",     "README.md",     Some(3)),
             ("config.yml", "config.yaml",   Some(1)),
-            ("config.yml", "config.json",   Some(3)),
+            ("config.yml", "config.json",   Some(4)),
             ("a",          "b",             Some(1)),
             ("main.rs",    "Cargo.toml",    None),
             ("pay.rs",     "invoice.rs",    None),

@@ -10,8 +10,8 @@ use super::lines::{Kept, lines};
 use super::list::{Window, list};
 use super::nearest::nearest;
 use super::read::read;
-use super::search::Search;
-use super::search::wire::Found;
+use super::search::wire::{Found, FoundEntries};
+use super::search::{Find, Search};
 use super::wire::{ANSWER_BYTES_MAX, Answer, Request};
 use super::write::write;
 use crate::jail::wire::Channel;
@@ -35,6 +35,7 @@ struct Serving {
     window: Option<Window>,
     search: Option<Search>,
     texts: Kept,
+    find: Option<Find>,
 }
 
 impl Serving {
@@ -55,6 +56,14 @@ impl Serving {
             Request::Lines(asked) => lines(&asked, &mut self.texts).map(Answer::Lines),
             Request::Nearest { path, base } => nearest(&path, &base).map(Answer::Nearest),
             Request::Edit(asked) => edit(asked).map(Answer::Edited),
+            Request::Find(sought) => {
+                self.find = None;
+                Ok(Answer::FoundEntries(self.find_on(Find::begin(*sought)?)))
+            }
+            Request::FindOn => {
+                let find = self.find.take().ok_or(Refusal::NoSearch)?;
+                Ok(Answer::FoundEntries(self.find_on(find)))
+            }
             Request::Write { path, bytes, mode } => write(&path, &bytes, mode).map(Answer::Written),
         }
     }
@@ -63,6 +72,14 @@ impl Serving {
         let found = search.go_on();
         if !found.done {
             self.search = Some(search);
+        }
+        found
+    }
+
+    fn find_on(&mut self, mut find: Find) -> FoundEntries {
+        let found = find.go_on();
+        if !found.done {
+            self.find = Some(find);
         }
         found
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use super::edit::told::{Change, Changed, EditAsked, Edited, How, Near};
 use super::error::Refusal;
 pub use super::lines::told::{Form, LinesAsked, Made, Short, Told, ToldLine, ToldLines};
-use super::search::wire::{Found, Query};
+use super::search::wire::{Found, FoundEntries, Query, Sought};
 
 /// The most of a file, of entries or of lines that one answer brings.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
@@ -40,6 +40,9 @@ pub enum Request {
     Search(Box<Query>),
     /// Go on with it for another.
     SearchOn,
+    /// Begin to look for names, in place of any other, and go on with it for a moment.
+    Find(Box<Sought>),
+    FindOn,
     Write {
         path: Bytes,
         bytes: Bytes,
@@ -67,6 +70,7 @@ pub enum Answer {
     Lines(Told),
     Nearest(Vec<Bytes>),
     Edited(Edited),
+    FoundEntries(FoundEntries),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

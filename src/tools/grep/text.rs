@@ -1,15 +1,10 @@
 //! What `grep` found, in words.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use super::{Answer, Gathered, Grep, LIMIT_MAX, Mode, Place};
 use crate::jail::hands::search::wire::{FoundIn, Line, Unsearched};
-
-/// So many directories are remembered in which there is more.
-const PLACES_MAX: usize = 10_000;
-/// So many are named.
-const PLACES_TOLD_MAX: usize = 5;
+use crate::tools::places::{Places, count_of, grouped, one_line};
 
 impl Gathered {
     pub(super) fn into_answer(mut self, asked: &Grep, place: &Place<'_>) -> Answer {
@@ -140,20 +135,14 @@ pub(super) struct Rest {
     lines: u64,
     /// Lines in files of which others are shown.
     here: u64,
-    places: BTreeMap<String, u64>,
+    places: Places,
 }
 
 impl Rest {
     pub(super) fn add(&mut self, path: &[u8], base: &[u8], lines: u64) {
         self.files += 1;
         self.lines += lines;
-        let below = path.strip_prefix(base).and_then(|rest| rest.strip_prefix(b"/"));
-        let below = below.unwrap_or(path);
-        let dir = below.iter().rposition(|byte| *byte == b'/').map_or(&b"."[..], |at| &below[..at]);
-        let dir = one_line(&String::from_utf8_lossy(dir));
-        if self.places.len() < PLACES_MAX || self.places.contains_key(&dir) {
-            *self.places.entry(dir).or_default() += lines;
-        }
+        self.places.add_file(path, base, lines);
     }
 
     fn here(&mut self, lines: u64) {
@@ -168,39 +157,15 @@ impl Rest {
                 (format!("{} more not shown", lines_of(self.here)), next)
             });
         }
-        let mut places = self.gathered();
-        places.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-        let most = places.first().map(|(place, _)| place.clone());
-        let told: Vec<_> = places
-            .iter()
-            .take(PLACES_TOLD_MAX)
-            .map(|(place, lines)| format!("{place} ({})", grouped(*lines)))
-            .collect();
-        let others = if PLACES_TOLD_MAX < places.len() { ", and elsewhere" } else { "" };
+        let (places, most) = self.places.told();
         let what = match asked.mode {
             Mode::Files => files_of(self.files),
             Mode::Lines | Mode::Count => {
                 format!("{} in {}", lines_of(self.lines + self.here), files_of(self.files))
             }
         };
-        let more = format!("{what} more not shown: {}{others}", told.join(", "));
+        let more = format!("{what} more not shown: {places}");
         Some((more, narrower(asked, most)))
-    }
-
-    /// By the first part of their paths in which they differ.
-    fn gathered(&self) -> Vec<(String, u64)> {
-        let mut names = self.places.keys().map(|place| place.split('/').collect::<Vec<_>>());
-        let mut common = names.next().unwrap_or_default();
-        for name in names {
-            let same = common.iter().zip(&name).take_while(|(one, other)| one == other).count();
-            common.truncate(same);
-        }
-        let mut gathered: BTreeMap<String, u64> = BTreeMap::new();
-        for (place, lines) in &self.places {
-            let parts: Vec<_> = place.split('/').take(common.len() + 1).collect();
-            *gathered.entry(parts.join("/")).or_default() += lines;
-        }
-        gathered.into_iter().collect()
     }
 }
 
@@ -242,27 +207,10 @@ fn shown(path: &[u8], place: &Place<'_>) -> String {
     one_line(&place.shown(path))
 }
 
-fn one_line(path: &str) -> String {
-    path.replace('\n', "\\n")
-}
-
 fn lines_of(count: u64) -> String {
-    format!("{} line{}", grouped(count), if count == 1 { "" } else { "s" })
+    count_of(count, "line", "lines")
 }
 
 fn files_of(count: u64) -> String {
-    format!("{} file{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// A number with its thousands told apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (nth, digit) in digits.chars().enumerate() {
-        if 0 < nth && (digits.len() - nth) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    count_of(count, "file", "files")
 }

@@ -26,6 +26,8 @@ use crate::jail::{HandsError, Refusal};
 const ANSWER_CHARS_MAX: usize = 20_000;
 /// What is said about one part besides its lines, at most.
 const ABOUT_CHARS_MAX: usize = 700;
+/// With less room for lines than this there is no sense in reading.
+const ROOM_CHARS_MIN: usize = 100;
 /// How many parts one call may ask for.
 const PARTS_MAX: usize = 20;
 /// A line that is longer is cut, unless it is the only one that was asked for.
@@ -68,8 +70,7 @@ pub fn read_file(asked: &ReadFile, place: &mut Place<'_>) -> Result<Answer, Tool
     match &asked.parts[..] {
         [] => Err(wrong("path", "none was given", "Name a file or a directory.")),
         [part] => {
-            let Piece { facts, body, next, .. } =
-                piece(part, asked.raw, ANSWER_CHARS_MAX - ABOUT_CHARS_MAX, place)?;
+            let Piece { facts, body, next, .. } = piece(part, asked.raw, ANSWER_CHARS_MAX, place)?;
             Ok(Answer { facts, body, next })
         }
         parts if PARTS_MAX < parts.len() => {
@@ -86,8 +87,7 @@ fn several(parts: &[Part], raw: bool, place: &mut Place<'_>) -> Result<Answer, T
     let mut room = ANSWER_CHARS_MAX - ABOUT_CHARS_MAX;
     for (nth, part) in parts.iter().enumerate() {
         let share = room / (parts.len() - nth);
-        let about = ABOUT_CHARS_MAX.min(share / 2);
-        match piece(part, raw, share - about, place) {
+        match piece(part, raw, share, place) {
             Ok(piece) => {
                 read += 1;
                 room = room.saturating_sub(piece.chars + piece.facts.chars().count() + 2);
@@ -132,9 +132,16 @@ fn told(error: &ToolError) -> String {
     }
 }
 
-/// One part, in at most so many characters.
-fn piece(part: &Part, raw: bool, room: usize, place: &mut Place<'_>) -> Result<Piece, ToolError> {
+/// One part, in at most so many characters with all that is said about it.
+fn piece(part: &Part, raw: bool, share: usize, place: &mut Place<'_>) -> Result<Piece, ToolError> {
     let path = place.resolve(&part.path);
+    // Its name is told twice: with what it is, and in the call that goes on.
+    let about = ABOUT_CHARS_MAX.min(share / 2) + 2 * path.len();
+    let room = share.saturating_sub(about);
+    if room < ROOM_CHARS_MIN {
+        let why = format!("a name of {} bytes is too long to be told with its lines", path.len());
+        return Err(wrong("path", &why, "Go to a directory on the way in the shell, with `cd`."));
+    }
     let is_one = part.lines == Some(1) || part.column.is_some();
     let line_chars = if is_one { room } else { LINE_CHARS_MAX.min(room) };
     let line_chars = line_chars.saturating_sub(render::MARK_CHARS_MAX).max(1);
@@ -146,7 +153,7 @@ fn piece(part: &Part, raw: bool, room: usize, place: &mut Place<'_>) -> Result<P
         // A character may take four bytes, and a few more lines than fit do no harm.
         bytes_max: (room * 4).min(CHUNK_BYTES_MAX) as u64,
         line_bytes_max: (line_chars * 4) as u64,
-        form: form(raw, &path),
+        form: form(raw, &path, place.base),
     };
     let deadline = Instant::now() + WAIT_MAX;
     loop {
@@ -166,7 +173,7 @@ fn piece(part: &Part, raw: bool, room: usize, place: &mut Place<'_>) -> Result<P
                 );
                 return Err(wrong("from", &why, "Ask again, and it goes on from there."));
             }
-            Ok(Told::Working { .. }) => {}
+            Ok(Told::Working { .. }) => place.go_on()?,
             Err(HandsError::Refused(Refusal::Is(Kind::Directory))) => {
                 return listing::list(part, &path, room, place);
             }
@@ -176,8 +183,9 @@ fn piece(part: &Part, raw: bool, room: usize, place: &mut Place<'_>) -> Result<P
 }
 
 /// What somebody works on is shown as it is; of a page that was saved, its text.
-fn form(raw: bool, path: &[u8]) -> Form {
-    let is_code = path.starts_with(crate::case::inside::REPOS.as_bytes());
+fn form(raw: bool, path: &[u8], base: &[u8]) -> Form {
+    let below = path.strip_prefix(base);
+    let is_code = below.is_some_and(|below| below.starts_with(b"/repos/"));
     match (raw, is_code) {
         (true, _) => Form::Source,
         (_, true) => Form::Unpacked,

@@ -13,7 +13,7 @@ const LINES_TOLD_MAX: usize = 6;
 const COMPARED_MAX: usize = 20_000;
 const COMPARED_BYTES_MAX: usize = 200;
 /// Less alike is not alike.
-const ALIKE_MIN: f64 = 0.6;
+const ALIKE_MIN: f64 = 0.5;
 
 pub(super) fn misses(text: &[u8], passage: &[u8]) -> Vec<Near> {
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
@@ -63,6 +63,10 @@ fn alike_lines(lines: &[&[u8]], wanted: &[&[u8]]) -> Vec<usize> {
     let longest = wanted.iter().enumerate().max_by_key(|(_, line)| line.trim_ascii().len());
     let Some((nth, longest)) = longest else { return Vec::new() };
     let longest = comparable(longest);
+    // As above: a bracket alone is everywhere.
+    if longest.len() < 3 {
+        return Vec::new();
+    }
     let mut places: Vec<(f64, usize)> = Vec::new();
     for (at, line) in lines.iter().enumerate().take(COMPARED_MAX) {
         let alike = strsim::sorensen_dice(&comparable(line), &longest);

@@ -21,7 +21,7 @@ use crate::jail::hands::wire::{Bytes, Facts, Kind};
 /// One piece, unless a line is longer.
 const PIECE_BYTES: usize = 256 * 1024;
 /// A longer line is searched in pieces.
-const LINE_SEARCHED_BYTES_MAX: usize = 8 * 1024 * 1024;
+const LINE_SEARCHED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The largest file in which matches may go over the ends of lines, and the largest
 /// that is put into UTF-8.
 const WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -52,6 +52,8 @@ pub(super) struct Searcher {
 pub(super) struct Here {
     file: OwnedFd,
     named: bool,
+    /// Whether a read that brings less than it was asked for has reached the end.
+    short_is_end: bool,
     found: FoundIn,
     /// How many lines of it may be told.
     lines_max: u64,
@@ -85,6 +87,7 @@ impl Here {
         Self {
             file,
             named,
+            short_is_end: false,
             found: FoundIn { path: Bytes(path), ..FoundIn::default() },
             lines_max,
             told_bytes: 0,
@@ -95,6 +98,12 @@ impl Here {
             after_left: 0,
             end: None,
         }
+    }
+
+    /// Spares a question that would be answered with nothing.
+    pub(super) fn ends_with_a_short_read(mut self, so: bool) -> Self {
+        self.short_is_end = so;
+        self
     }
 
     fn tells_more(&self) -> bool {
@@ -228,8 +237,15 @@ impl Searcher {
         let mut count = Count { at: 0, lines: here.lines };
         // The mark of the encoding is no part of the first line.
         let mut from = here.searched.min(text.len()).max(mark);
-        while let Some(lines) = self.pattern.next(&text[mark..], from - mark) {
-            let lines = lines.start + mark..lines.end + mark;
+        // Up to where lines were found to match.
+        let mut found = from;
+        while let Some((lines, next)) = self.pattern.next(&text[mark..], from - mark) {
+            from = next + mark;
+            let lines = (lines.start + mark).max(found)..lines.end + mark;
+            if lines.is_empty() {
+                continue;
+            }
+            found = lines.end;
             if self.mode == Mode::Files {
                 here.found.count = 1;
                 return true;
@@ -252,7 +268,6 @@ impl Searcher {
                 here.found.count += memchr_iter(b'\n', &text[lines.clone()]).count() as u64
                     + u64::from(!text[..lines.end].ends_with(b"\n"));
             }
-            from = lines.end;
         }
         told = self.after(here, text, told, text.len(), &mut count);
         if !at_end {
@@ -406,7 +421,12 @@ fn fill(here: &mut Here, buffer: &mut [u8], mut filled: usize) -> Result<(usize,
         let most = free.len().min(room);
         match pread(&here.file, &mut free[..most], i64::try_from(at).unwrap_or(i64::MAX)) {
             Ok(0) => return Ok((filled, true)),
-            Ok(more) => filled += more,
+            Ok(more) => {
+                filled += more;
+                if more < most && here.short_is_end {
+                    return Ok((filled, true));
+                }
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }

@@ -1,6 +1,6 @@
 //! The host's side of a search.
 
-use super::wire::{Found, Query};
+use super::wire::{Found, FoundEntries, Query, Sought};
 use crate::jail::hands::wire::{Answer, Request};
 use crate::jail::hands::{Hands, HandsError};
 
@@ -14,6 +14,12 @@ impl Hands {
         // What it finds in the first moment comes at once.
         let first = self.ask(&Request::Search(Box::new(query.clone())), found)?;
         Ok(Searching { hands: self, first: Some(first), done: false })
+    }
+
+    /// Looks for names, in the same way.
+    pub fn find(&mut self, sought: &Sought) -> Result<Finding<'_>, HandsError> {
+        let first = self.ask(&Request::Find(Box::new(sought.clone())), entries)?;
+        Ok(Finding { hands: self, first: Some(first), done: false })
     }
 }
 
@@ -38,6 +44,36 @@ impl Searching<'_> {
         };
         self.done = part.done;
         Ok(Some(part))
+    }
+}
+
+/// A search for names that has begun.
+#[derive(Debug)]
+pub struct Finding<'a> {
+    hands: &'a mut Hands,
+    first: Option<FoundEntries>,
+    done: bool,
+}
+
+impl Finding<'_> {
+    /// The next part, or `None` once everything was told.
+    pub fn next_part(&mut self) -> Result<Option<FoundEntries>, HandsError> {
+        if self.done {
+            return Ok(None);
+        }
+        let part = match self.first.take() {
+            Some(first) => first,
+            None => self.hands.ask(&Request::FindOn, entries)?,
+        };
+        self.done = part.done;
+        Ok(Some(part))
+    }
+}
+
+fn entries(answer: Answer) -> Option<FoundEntries> {
+    match answer {
+        Answer::FoundEntries(entries) => Some(entries),
+        _ => None,
     }
 }
 

@@ -14,6 +14,10 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode as FileMode;
+use nix::sys::statfs::{
+    BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC,
+    XFS_SUPER_MAGIC, fstatfs,
+};
 
 use super::file::{Here, Searcher, Went};
 use super::pattern::Pattern;
@@ -27,6 +31,9 @@ use crate::jail::hands::wire::{Bytes, CHUNK_BYTES_MAX};
 const AHEAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What a file or a line takes in an answer besides its name or its bytes, at most.
 const ITEM_BYTES_MAX: usize = 64;
+/// File systems whose files end where a read falls short.
+const ON_DISK: &[FsType] =
+    &[OVERLAYFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC];
 
 /// A search of files that were found.
 #[derive(Debug)]
@@ -53,7 +60,15 @@ pub(super) enum Unit {
 struct Thread {
     searcher: Searcher,
     /// The directory that was entered last.
-    dir: Option<(u32, OwnedFd)>,
+    dir: Option<Entered>,
+}
+
+#[derive(Debug)]
+struct Entered {
+    number: u32,
+    fd: OwnedFd,
+    /// Whether its files are on a disk, and not made up as they are read.
+    on_disk: bool,
 }
 
 #[derive(Debug)]
@@ -187,15 +202,19 @@ impl Hunt {
         let dir = &self.tree.dirs[run.dir as usize];
         let entry = &dir.entries[(run.from + begun.files) as usize];
         let entered = match &thread.dir {
-            Some((number, entered)) if *number == run.dir => entered,
+            Some(entered) if entered.number == run.dir => entered,
             _ => {
-                let entered = enter(&dir.path).ok()?;
-                &thread.dir.insert((run.dir, entered)).1
+                let fd = enter(&dir.path).ok()?;
+                let on_disk = fstatfs(&fd).is_ok_and(|fs| ON_DISK.contains(&fs.filesystem_type()));
+                thread.dir.insert(Entered { number: run.dir, fd, on_disk })
             }
         };
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OPEN;
-        match openat(entered, dir.name(entry), flags, FileMode::empty()) {
-            Ok(file) => Some(Here::new(dir.path_of(entry), file, false, lines_max)),
+        match openat(&entered.fd, dir.name(entry), flags, FileMode::empty()) {
+            Ok(file) => {
+                let here = Here::new(dir.path_of(entry), file, false, lines_max);
+                Some(here.ends_with_a_short_read(entered.on_disk))
+            }
             // It is gone since it was listed, or something else.
             Err(Errno::ENOENT | Errno::ELOOP | Errno::ENXIO | Errno::ENOTDIR) => None,
             Err(errno) => {
@@ -232,10 +251,10 @@ impl Shared {
     /// The next unit to be searched: one that was begun, or a new one.
     fn take(&mut self, units: usize) -> Option<(usize, Begun)> {
         let first_left = self.left.first_key_value().map(|(nth, _)| *nth);
-        if self.ahead_bytes < AHEAD_BYTES_MAX || first_left == Some(self.in_order) {
-            if let Some(begun) = self.left.pop_first() {
-                return Some(begun);
-            }
+        if (self.ahead_bytes < AHEAD_BYTES_MAX || first_left == Some(self.in_order))
+            && let Some(begun) = self.left.pop_first()
+        {
+            return Some(begun);
         }
         if units <= self.next || AHEAD_BYTES_MAX <= self.ahead_bytes {
             return None;

@@ -13,12 +13,13 @@
 
 mod definition;
 mod file;
+mod find;
 mod host;
 mod hunt;
 mod pattern;
-pub(super) mod rules;
+mod rules;
 mod team;
-pub(super) mod walk;
+mod walk;
 pub mod wire;
 
 use std::collections::VecDeque;
@@ -28,13 +29,14 @@ use std::time::{Duration, Instant};
 use self::hunt::{Hunt, Unit};
 use self::pattern::Pattern;
 use self::rules::Rules;
-use self::walk::Walk;
+use self::walk::{PATH_BYTES_MAX, Walk};
 use self::wire::{Found, FoundIn, Query, Scope, Unsearched};
 use super::Refusal;
 use super::path::{Near, open_file};
 use super::wire::{Bytes, Kind};
 
-pub use self::host::Searching;
+pub(super) use self::find::Find;
+pub use self::host::{Finding, Searching};
 
 /// How long one moment is.
 pub(super) const MOMENT: Duration = Duration::from_millis(50);
@@ -73,18 +75,20 @@ impl Begin {
     pub(super) fn new(scope: &Scope) -> Self {
         let mut begin = Self::default();
         for path in &scope.paths {
+            let shown = path[..path.len().min(PATH_BYTES_MAX)].to_vec();
             let top = match kind_of(path) {
+                Ok(_) if shown.len() < path.len() => Top::Refused(shown, Refusal::LongName),
                 Ok(Kind::Directory) => {
                     let end = path.iter().rposition(|byte| *byte != b'/').map_or(1, |at| at + 1);
                     begin.dirs.push(path[..end.min(path.len())].to_vec());
                     Top::Dir
                 }
                 Ok(Kind::File) => match open_file(path) {
-                    Ok((file, _)) => Top::File(path.to_vec(), file),
-                    Err(refusal) => Top::Refused(path.to_vec(), refusal),
+                    Ok((file, _)) => Top::File(shown, file),
+                    Err(refusal) => Top::Refused(shown, refusal),
                 },
-                Ok(other) => Top::Refused(path.to_vec(), Refusal::Is(other)),
-                Err(refusal) => Top::Refused(path.to_vec(), refusal),
+                Ok(other) => Top::Refused(shown, Refusal::Is(other)),
+                Err(refusal) => Top::Refused(shown, refusal),
             };
             begin.tops.push(top);
         }

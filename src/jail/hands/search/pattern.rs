@@ -5,6 +5,7 @@ use std::ops::Range;
 use grep_matcher::{LineMatchKind, Matcher};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use memchr::{memchr, memrchr};
+use regex_syntax::ParserBuilder;
 
 use super::wire::{Case, Query};
 use crate::jail::hands::Refusal;
@@ -48,7 +49,7 @@ impl Pattern {
         }
         let matcher = builder
             .build(&query.pattern)
-            .map_err(|error| Refusal::Pattern(shortened(&error.to_string())))?;
+            .map_err(|error| Refusal::Pattern(why_not(query, &error)))?;
         let within = matcher.line_terminator().is_some()
             || matcher.non_matching_bytes().is_some_and(|bytes| bytes.contains(b'\n'));
         let how = match (query.multiline, within) {
@@ -64,14 +65,17 @@ impl Pattern {
         self.how == How::Across
     }
 
-    /// The next line from `from` on, where a line begins, that matches; with its end.
-    /// Over the ends of lines it is all the lines of a match.
-    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
-        match self.how {
-            How::Fast => self.next_fast(text, from),
-            How::Slow => self.next_slow(text, from),
-            How::Across => self.next_across(text, from),
-        }
+    /// The next line from `from` on that matches, with its end; and from where to look
+    /// for another. Over the ends of lines it is all the lines of a match, and the
+    /// first of them may be the last of the match before.
+    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<(Range<usize>, usize)> {
+        let line = match self.how {
+            How::Fast => self.next_fast(text, from)?,
+            How::Slow => self.next_slow(text, from)?,
+            How::Across => return self.next_across(text, from),
+        };
+        let end = line.end;
+        Some((line, end))
     }
 
     fn next_fast(&self, text: &[u8], mut from: usize) -> Option<Range<usize>> {
@@ -107,11 +111,17 @@ impl Pattern {
         None
     }
 
-    fn next_across(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+    fn next_across(&self, text: &[u8], from: usize) -> Option<(Range<usize>, usize)> {
+        if text.len() <= from {
+            return None;
+        }
         let found = self.matcher.find_at(text, from).ok()?;
         let found = found.filter(|found| found.start() < text.len())?;
-        let last = if found.is_empty() { found.start() } else { found.end() - 1 };
-        Some(start_of_line(text, found.start()).max(from)..end_of_line(text, last))
+        let (last, next) = match found.is_empty() {
+            true => (found.start(), found.end() + 1),
+            false => (found.end() - 1, found.end()),
+        };
+        Some((start_of_line(text, found.start())..end_of_line(text, last), next))
     }
 
     fn is_in(&self, line: &[u8]) -> bool {
@@ -136,6 +146,16 @@ pub(super) fn start_of_line(text: &[u8], at: usize) -> usize {
 /// Where the next line begins.
 pub(super) fn end_of_line(text: &[u8], at: usize) -> usize {
     memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end + 1)
+}
+
+/// What is wrong with a pattern, and where. The matcher has put it into a group, which
+/// whoever wrote it would not recognise.
+fn why_not(query: &Query, error: &grep_regex::Error) -> String {
+    let as_written = match query.literal {
+        true => None,
+        false => ParserBuilder::new().utf8(false).build().parse(&query.pattern).err(),
+    };
+    shortened(&as_written.map_or_else(|| error.to_string(), |error| error.to_string()))
 }
 
 fn shortened(text: &str) -> String {

@@ -202,7 +202,7 @@ fn ignored(level: &Arc<Level>, path: &[u8], is_dir: bool) -> Match<()> {
 
 /// A glob with a slash in it, which in a `.gitignore` would be held to one place. Who
 /// asks seldom knows from where it would count.
-fn anywhere(glob: &str) -> String {
+pub(super) fn anywhere(glob: &str) -> String {
     let (not, rest) = glob.strip_prefix('!').map_or(("", glob), |rest| ("!", rest));
     match rest.trim_end_matches('/').contains('/') && !rest.starts_with(['/', '*']) {
         true => format!("{not}**/{rest}"),
@@ -233,6 +233,6 @@ fn read(dir: BorrowedFd<'_>, name: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn as_path(bytes: &[u8]) -> &Path {
+pub(super) fn as_path(bytes: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(bytes))
 }

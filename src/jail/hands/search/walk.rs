@@ -25,6 +25,8 @@ const ENTRIES_MAX: usize = 2_000_000;
 const NAMES_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What the kernel tells of a directory at once.
 const TOLD_BYTES: usize = 32 * 1024;
+/// Nothing is looked at below a longer path: an answer would have no room for it.
+pub(super) const PATH_BYTES_MAX: usize = 32 * 1024;
 /// How many files of one directory are one piece of work.
 const RUN_FILES_MAX: usize = 32;
 
@@ -52,6 +54,16 @@ impl Dir {
 
     pub(super) fn path_of(&self, entry: &Entry) -> Vec<u8> {
         joined(&self.path, self.name(entry))
+    }
+
+    /// The same in place of what is in `path`.
+    pub(super) fn write_path_of(&self, entry: &Entry, path: &mut Vec<u8>) {
+        path.clear();
+        path.extend_from_slice(&self.path);
+        if !path.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(self.name(entry));
     }
 }
 
@@ -176,6 +188,9 @@ impl Walk {
     }
 
     fn read(&self, reader: &mut Reader, task: &Task) -> Result<Read, Errno> {
+        if PATH_BYTES_MAX < task.path.len() {
+            return Err(Errno::ENAMETOOLONG);
+        }
         let dir = Near::to(&task.path)?.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
         let mut read = Read::default();
         let mut has = Has::default();

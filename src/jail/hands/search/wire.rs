@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::jail::hands::Refusal;
-use crate::jail::hands::wire::Bytes;
+use crate::jail::hands::wire::{Bytes, Kind};
 
 /// The most that is told of one line: what is around the match.
 pub const LINE_BYTES_MAX: usize = 500;
@@ -125,4 +125,58 @@ pub enum Unsearched {
     TooLarge,
     /// It could not be opened or read.
     Refused(Refusal),
+}
+
+/// Names to be looked for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Sought {
+    pub scope: Scope,
+    /// A glob, or a part of a name; of a path, if it has a slash in it. Capitals count
+    /// if it has one.
+    pub name: Option<String>,
+    pub kind: Option<Kind>,
+    /// Only files of at least or at most so many bytes.
+    pub size_min: Option<u64>,
+    pub size_max: Option<u64>,
+    /// How deep below a path that was named; 1 is what is right in it.
+    pub depth_max: Option<u32>,
+    /// How many entries are told. All of them are counted.
+    pub entries_max: u64,
+}
+
+/// What was found in a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundEntries {
+    /// In the order of the paths.
+    pub entries: Vec<FoundEntry>,
+    /// Where there are others that are not told.
+    pub below: Vec<Below>,
+    pub refused: Vec<Unentered>,
+    /// How many there are, told or not.
+    pub count: u64,
+    /// Whether there was too much to be looked at.
+    pub cut: bool,
+    pub done: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundEntry {
+    pub path: Bytes,
+    pub kind: Kind,
+    /// If it was asked for.
+    pub size: Option<u64>,
+}
+
+/// How many entries there are right in a directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Below {
+    pub path: Bytes,
+    pub count: u64,
+}
+
+/// What could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unentered {
+    pub path: Bytes,
+    pub refusal: Refusal,
 }
