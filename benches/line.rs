@@ -69,6 +69,7 @@ fn session(dir: &Path) -> Session {
         Ok(Opened { jail, zygote })
     };
     let ground = Ground {
+        code: Vec::new(),
         case: dir.into(),
         policy,
         start: Start {
