@@ -69,8 +69,8 @@ fn session(dir: &Path) -> Session {
         Ok(Opened { jail, zygote })
     };
     let ground = Ground {
-        case: dir.into(),
         code: Vec::new(),
+        case: dir.into(),
         policy,
         start: Start {
             env: vec![b"PATH=/usr/bin:/bin".to_vec()],

@@ -18,6 +18,7 @@ mod replace;
 pub mod trash;
 
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 pub use erase::EraseError;
@@ -105,6 +106,14 @@ pub(crate) fn list(path: &Path) -> Result<Vec<PathBuf>, DiskError> {
 /// A file of the host's own, to be read.
 pub(crate) fn open(path: &Path) -> Result<std::fs::File, DiskError> {
     std::fs::File::open(path).map_err(DiskError::io("open", path))
+}
+
+/// Sees to it that there is a file. One that is there stays the same file, whoever else
+/// sees to it at the same time: others may have looked it up already.
+pub(crate) fn see_to(path: &Path) -> Result<(), DiskError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    options.open(path).map(drop).map_err(DiskError::io("create", path))
 }
 
 /// A stream with nothing in it.

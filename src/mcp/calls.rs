@@ -64,20 +64,20 @@ pub(super) fn asked(tool: &str, given: &mut Arguments) -> Result<Asked, Told> {
                 ("directory", FindKind::Directory),
                 ("link", FindKind::Link),
             ];
-            let between = match given.list("between")?.as_slice() {
-                [] => None,
-                [old, new] => Some((old.clone(), new.clone())),
-                _ => {
-                    let hint = "Give two, such as [\"HEAD~5\", \"HEAD\"].";
-                    return Err(Told::argument("between", "two commits are compared", hint));
+            let between = match <[String; 2]>::try_from(given.list("between")?) {
+                Ok([one, other]) => Some((one, other)),
+                Err(none) if none.is_empty() => None,
+                Err(all) => {
+                    let why = format!("there are {}", all.len());
+                    return Err(Told::argument("between", why, "Give two commits."));
                 }
             };
             let call = Call::Find(Find {
                 name: given.text("name")?,
                 paths: given.list("path")?,
-                kind: given.choice("type", &kinds)?,
-                size_min: given.number("min")?,
-                size_max: given.number("max")?,
+                kind: given.choice("kind", &kinds)?,
+                size_min: given.number("size_min")?,
+                size_max: given.number("size_max")?,
                 changed: given.is("changed")?,
                 between,
                 tree: given.is("tree")?,

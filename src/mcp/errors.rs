@@ -16,6 +16,7 @@ pub enum Code {
     CaseInUse,
     InvestigationClosed,
     JailUnavailable,
+    Cancelled,
     UnknownError,
     InternalError,
 }
@@ -32,7 +33,7 @@ pub struct Row {
 
 /// In the order of [`Code`].
 #[rustfmt::skip]
-pub(super) const TABLE: [Row; 9] = [
+pub(super) const TABLE: [Row; 10] = [
     row(Code::ValidationError,     "VALIDATION_ERROR",     "an argument makes no sense",                          "Mend the argument and call again."),
     row(Code::NotFound,            "NOT_FOUND",            "what was named is not there",                         "Look up its name, and call again."),
     row(Code::Forbidden,           "FORBIDDEN",            "this may not be done from here",                      "Do it in another way, or leave it to a person."),
@@ -40,6 +41,7 @@ pub(super) const TABLE: [Row; 9] = [
     row(Code::CaseInUse,           "CASE_IN_USE",          "somebody works in the case, or a call is still on",   "Wait until it is free, or open another case."),
     row(Code::InvestigationClosed, "INVESTIGATION_CLOSED", "the case was closed",                                 "Go on in a fork of it, or open another case."),
     row(Code::JailUnavailable,     "JAIL_UNAVAILABLE",     "there is no jail, or it went away",                   "Ask a person to run `casefile doctor`."),
+    row(Code::Cancelled,           "CANCELLED",            "nobody waits for this call any more",                 "Call again if it is still wanted."),
     row(Code::UnknownError,        "UNKNOWN_ERROR",        "the host could not do its part",                      "Read the cause; a person may have to mend it."),
     row(Code::InternalError,       "INTERNAL_ERROR",       "a fault of casefile; other calls are not touched",    "Try it once more, then tell a person."),
 ];

@@ -5,7 +5,7 @@
 /// All that is told.
 pub(super) const TEXT: &str = "\
 casefile: a jailed directory, the case, per incident. open_case gives an id; pass it as \
-`case` to read_file, grep, find, shell and write_file. All paths are below /case; write and run \
+`case` to read_file, grep, find, shell, write_file. All paths are below /case; write and run \
 freely, nothing leaves the jail. More tools: search_tools.
 
 In a case:

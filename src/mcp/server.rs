@@ -101,7 +101,7 @@ impl Server {
                 let _permit = permit;
                 // Nobody waits for it any more, so it need not be begun.
                 if stopped.is_wanted() {
-                    return work.told(&Told::new(Code::InternalError, "it was cancelled"));
+                    return work.told(&Told::new(Code::Cancelled, "it was cancelled"));
                 }
                 act(&work, &stopped)
             };
@@ -170,11 +170,15 @@ fn listed(tool: &Definition, is_bound: bool, has_network: bool) -> Tool {
     if !reads_only {
         hints = hints.destructive(false);
     }
+    let listed =
+        Tool::new(tool.name, tool.description, tool.schema(is_bound)).with_annotations(hints);
+    // The others are looked for when they are needed, and there is a tool for that.
+    if matches!(tool.does, Does::Close | Does::Door { .. }) {
+        return listed;
+    }
     let mut meta = MetaObject::default();
     meta.0.insert("anthropic/alwaysLoad".into(), true.into());
-    Tool::new(tool.name, tool.description, tool.schema(is_bound))
-        .with_annotations(hints)
-        .with_meta(meta)
+    listed.with_meta(meta)
 }
 
 impl ServerHandler for Server {
@@ -434,6 +438,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 drop(held);
             });
+            assert_eq!(late.0.code, Some(Code::Cancelled));
             assert!(late.0.shown.text().starts_with("error: it was cancelled\n"));
         });
     }

@@ -246,6 +246,7 @@ fn code(kind: Kind) -> Code {
         Kind::ReadOnly => Code::Forbidden,
         Kind::Refused => Code::PolicyDenied,
         Kind::Jail => Code::JailUnavailable,
+        Kind::Cancelled => Code::Cancelled,
         Kind::Host => Code::UnknownError,
     }
 }

@@ -110,6 +110,8 @@ pub enum Kind {
     Refused,
     /// There is no jail, or it went away.
     Jail,
+    /// Whoever asked did not want it any more.
+    Cancelled,
     /// The host could not do its part.
     Host,
 }
@@ -128,8 +130,9 @@ impl ToolError {
             Self::Argument { argument: "handle", .. } => Kind::Missing,
             Self::Argument { .. } => Kind::Argument,
             Self::Refused { .. } => Kind::Refused,
+            Self::Cancelled => Kind::Cancelled,
             Self::Unopened(_) | Self::Jail(_) => Kind::Jail,
-            Self::Cancelled | Self::Streams(_) | Self::Outputs(_) | Self::Journal(_) => Kind::Host,
+            Self::Streams(_) | Self::Outputs(_) | Self::Journal(_) => Kind::Host,
         }
     }
 }

@@ -212,9 +212,7 @@ impl Laying<'_> {
             if disk::stands(&borrows) {
                 // It names places of the host, and git would miss them. The wiring
                 // names them as they are here.
-                if !disk::stands(&nothing) {
-                    disk::replace(&nothing, b"")?;
-                }
+                disk::see_to(&nothing)?;
                 self.show(nothing.clone(), at.join("info/alternates"));
             }
         }

@@ -58,8 +58,10 @@ fn a_cancelled_command_is_gone_at_once_and_is_not_answered() {
             // All else goes on, and nothing more is said of it.
             client.good("shell", json!({"case": id, "command": "true"}));
             assert!(client.unread().next().is_none());
-            let shown = world.run(&["journal", "show", &id]).success().stdout;
-            assert!(shown.contains("cancelled"), "{shown}");
+            until("it is written down", || {
+                let shown = world.run(&["journal", "show", &id]).success().stdout;
+                shown.contains("cancelled")
+            });
         }
     }
 }

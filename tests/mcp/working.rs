@@ -193,6 +193,11 @@ fn more_tools_are_found_and_called_through_their_doors() {
         let write =
             json!({"case": id, "path": "repos/app/one.txt", "mode": "replace", "text": "1\n"});
         client.good("write_file", write);
+        let find = json!({"case": id, "name": "one.txt", "kind": "file", "changed": true});
+        let text = client.good("find", find);
+        assert!(text.contains("one.txt"), "{text}");
+        let text = client.bad("find", json!({"case": id, "between": "HEAD"}));
+        assert!(text.contains("`between`: there are 1\nhint: Give two commits."), "{text}");
         // What an agent tells git does not count.
         let hide = "git config core.pager false; git update-index --assume-unchanged one.txt; \
                     git config diff.external false; touch new.txt";
