@@ -114,6 +114,8 @@ fn a_policy_is_shown_as_it_holds_with_the_line_that_gave_each_value() {
       disk_mib: 100 # <world>/work/casefile.yaml:2
       scratch_mib: 512 # default
       output_mib: 64 # default
+      outputs_mib: 4096 # default
+      shown_chars: 8000 # default
     env:
       pass:
         - CHECKOUT_REGION # <world>/work/sandbox-policy/mine.yaml:10
