@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::outputs::visible::{visible_end, visible_start};
+use crate::outputs::visible::{visible, visible_end, visible_start};
 
 /// Text of at most so many characters.
 #[derive(Debug)]
@@ -32,8 +32,10 @@ impl Page {
         self.reserved = 0;
     }
 
-    /// Adds text that is visible already, if all of it has room.
+    /// Adds text, if all of it has room. It is made visible here, whoever it comes from:
+    /// what was taken out of an output may hold anything.
     pub(super) fn push(&mut self, text: &str) -> bool {
+        let text = visible(text.as_bytes());
         let cost = text.chars().count() + usize::from(!self.empty);
         if self.room() < cost {
             return false;
@@ -41,7 +43,7 @@ impl Page {
         if !self.empty {
             self.text.push('\n');
         }
-        self.text.push_str(text);
+        self.text.push_str(&text);
         self.empty = false;
         self.left -= cost;
         true
@@ -59,6 +61,7 @@ impl Page {
     pub(super) fn part(&mut self, lines: &[String], room: usize) {
         let mut room = room.min(self.room());
         for (at, line) in lines.iter().enumerate() {
+            let line = visible(line.as_bytes());
             let cost = line.chars().count() + 1;
             let rest = lines.len() - at;
             let more = format!("… {} more", thousands(rest as u64));
@@ -70,7 +73,7 @@ impl Page {
                 return;
             }
             room -= cost;
-            self.push(line);
+            self.push(&line);
         }
     }
 

@@ -145,6 +145,22 @@ fn the_place_of_the_host_hides_nothing() {
 }
 
 /// Pieces that outputs are made of, and what could upset who reads them.
+/// The fuzzer found the one in JSON lines.
+#[test]
+fn what_was_taken_out_of_an_output_can_do_nothing() {
+    let stamp = format!("2026-0{}2026-0{}", "\0".repeat(36), "\u{8f}\u{1b}[2J".repeat(9));
+    let mut bytes = format!("{{\"time\":\"{stamp}\"}}\n").into_bytes();
+    bytes.extend_from_slice(&[0x8f; 300]);
+    bytes.extend_from_slice(format!("\n{stamp} ERROR {stamp}\n{stamp}\n").repeat(40).as_bytes());
+    for kind in KINDS {
+        for chars in [300, 1_000, 4_000] {
+            let shown = shown_as(kind, &bytes, chars);
+            assert_eq!(visible(shown.as_bytes()), shown, "{kind:?}");
+            assert!(shown.chars().count() <= chars, "{kind:?}");
+        }
+    }
+}
+
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         proptest::collection::vec(any::<u8>(), 0..20),
