@@ -7,27 +7,21 @@
 //! Nothing reaches whoever asked by another way, an error neither.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::background::{Background, Job, Wanted};
 use super::call::Call;
 use super::compare::compare;
 use super::session::{Opened, Session, lock};
 use super::{
-    Answer, Kind, Shell, Stop, ToolError, diff, ended, find, grep, judge, named, read_file, shell,
+    Answer, Kind, Shell, Stop, ToolError, diff, find, grep, judge, named, read_file, shell,
     write_file,
 };
-use crate::config::limits::Limit;
 use crate::govern::{Entry, KeptAs, Verdict};
 use crate::hint::Hint;
-use crate::jail::wire::WallKey;
-use crate::outputs::{
-    Budget, Clean, Keeping, KeptFile, Raw, Secrets, Shown, Stream, Told, redact, tokens,
-};
+use crate::outputs::{Budget, Clean, Keeping, KeptFile, Raw, Secrets, Shown, Stream, Told, redact};
 
 /// What came of a call.
 #[derive(Clone, Debug)]
@@ -44,7 +38,7 @@ pub struct Reply {
 }
 
 /// How a tool came out, beside what it poured.
-struct Outcome {
+pub(super) struct Outcome {
     facts: String,
     next: Option<String>,
     /// How a command that was waited for exited.
@@ -52,7 +46,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(facts: String, next: Option<String>) -> Self {
+    pub(super) fn of(facts: String, next: Option<String>) -> Self {
         Self { facts, next, status: None }
     }
 }
@@ -100,11 +94,11 @@ impl Session {
         record.bytes = raw.bytes();
         let clean = raw.clean();
         let asked = call.repeats().then(|| record.asked()).flatten();
-        let digest = clean.digest();
+        let asked = asked.map(|asked| (asked, clean.digest()));
         record.outcome = redact::text(&self.ground.secrets, &outcome.facts).into_string();
-        if let Some(asked) = &asked
+        if let Some((asked, digest)) = &asked
             && !again
-            && let Some(first) = lock(&self.repeats).known(asked, &digest)
+            && let Some(first) = lock(&self.repeats).known(asked, digest)
         {
             let text = format!("unchanged since call {first}; `again: true` shows it once more");
             return Ok((Shown::of(&text, &self.ground.secrets, self.ground.budget), None));
@@ -112,9 +106,7 @@ impl Session {
         let budget = call.budget(self.ground.budget);
         let (shown, files) = self.shown(call.tool(), clean, &outcome, budget, call.is_a_file())?;
         record.keeps(&files);
-        if let Some(asked) = asked {
-            record.repeat = Some((asked, digest));
-        }
+        record.repeat = asked;
         Ok((shown, outcome.status))
     }
 
@@ -181,83 +173,10 @@ impl Session {
             Call::Background(asked) => self.look(asked, stop, raw),
         }
     }
-
-    /// Starts a command that nobody waits for.
-    fn start(&self, asked: &Shell) -> Result<Outcome, ToolError> {
-        let opened = self.jail()?;
-        let job = lock(&self.jobs).begin(&asked.command, |n| self.handle(n))?;
-        let start = self.ground.start.clone();
-        let most = start.limits.get(Limit::Session);
-        let timeout_s = asked.timeout_s.unwrap_or(most).min(most);
-        let following = Following {
-            opened: opened.clone(),
-            base: start.base.clone(),
-            job: job.clone(),
-            raw: Raw::new(&lock(&self.outputs), &self.ground.secrets),
-            outputs: self.outputs.clone(),
-            journal: self.journal.clone(),
-            secrets: self.ground.secrets.clone(),
-            budget: self.ground.budget,
-            at: (self.ground.clock)(),
-        };
-        let spec = start.spec(asked, (WallKey::Session, timeout_s));
-        let name = std::thread::Builder::new().name(job.handle.clone());
-        let spawned = name.spawn(move || {
-            let _ = nix::sys::signal::SigSet::all().thread_block();
-            following.follow(|raw, job| {
-                let pour = |stream, bytes: &[u8]| {
-                    raw.take_and(stream, bytes, |clean| job.take(clean));
-                };
-                let ran = shell::started(&opened.jail, spec, &start, &job.stop, pour)?;
-                Ok(ended::words(&ran, timeout_s))
-            });
-        });
-        if let Err(error) = spawned {
-            job.end("it could not be started".into());
-            return Err(ToolError::Streams(error));
-        }
-        let facts = format!(
-            "started in the background as `{}`; it ends with the session of this case, or after \
-             {timeout_s} s",
-            job.handle
-        );
-        let next = format!("background handle={} wanted=wait timeout_s=60", job.handle);
-        Ok(Outcome::of(facts, Some(next)))
-    }
-
-    /// Looks after one that was started.
-    fn look(&self, asked: &Background, stop: &Stop, raw: &mut Raw) -> Result<Outcome, ToolError> {
-        let job = lock(&self.jobs).find(&asked.handle)?;
-        match asked.wanted {
-            Wanted::Read => {}
-            Wanted::Wait { timeout_s } => {
-                let most = self.ground.start.timeout_s(Some(timeout_s))?;
-                job.wait(Duration::from_secs(most), &|| stop.is_wanted());
-            }
-            Wanted::Kill => {
-                job.stop.stop();
-                job.wait(KILL_MAX, &|| false);
-            }
-        }
-        let look = job.look();
-        raw.take(Stream::Out, &look.text);
-        let mut facts = match &look.ended {
-            None => format!("`{}` runs", job.command),
-            Some(how) => format!("`{}`: {how}", job.command),
-        };
-        if 0 < look.skipped {
-            facts.push_str(&format!("; {} bytes before these are not shown", look.skipped));
-        }
-        let wait = || format!("background handle={} wanted=wait timeout_s=60", job.handle);
-        Ok(Outcome::of(facts, look.ended.is_none().then(wait)))
-    }
 }
 
-/// How long one may take to be gone that was killed.
-const KILL_MAX: Duration = Duration::from_secs(6);
-
 /// An error as whoever asked reads it.
-fn told(error: &ToolError) -> String {
+pub(super) fn told(error: &ToolError) -> String {
     let mut text = format!("error: {error}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -333,11 +252,11 @@ impl Record {
     }
 }
 
-fn micros(began: Instant) -> u64 {
+pub(super) fn micros(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-fn kept_as(file: &KeptFile) -> KeptAs {
+pub(super) fn kept_as(file: &KeptFile) -> KeptAs {
     KeptAs { path: file.path.clone(), bytes: file.bytes, sha256: file.sha256.clone() }
 }
 
@@ -351,61 +270,5 @@ fn clean(arguments: serde_json::Value, secrets: &Secrets) -> serde_json::Value {
             all.into_iter().map(|(name, one)| (name, clean(one, secrets))).collect()
         }
         other => other,
-    }
-}
-
-/// What follows a command in the background to its end.
-struct Following {
-    opened: Arc<Opened>,
-    base: PathBuf,
-    job: Arc<Job>,
-    raw: Raw,
-    outputs: Arc<std::sync::Mutex<crate::outputs::Outputs>>,
-    journal: Arc<crate::govern::Journal>,
-    secrets: Arc<Secrets>,
-    budget: Budget,
-    at: Timestamp,
-}
-
-impl Following {
-    /// Runs it, keeps what it printed, and writes down how it ended.
-    fn follow(mut self, run: impl FnOnce(&mut Raw, &Job) -> Result<String, ToolError>) {
-        let began = Instant::now();
-        let ran = run(&mut self.raw, &self.job);
-        let bytes = self.raw.bytes();
-        let how = ran.unwrap_or_else(|error| told(&error).replace('\n', "; "));
-        let base = self.base.as_os_str().as_bytes();
-        let referenced = |name: &str| named::is_named(&self.opened.jail, base, name);
-        let keeping = Keeping {
-            tool: "shell",
-            budget: self.budget,
-            is_a_file: false,
-            referenced: &referenced,
-        };
-        // Whatever its size: what was looked at is gone from the tail.
-        let kept = self.raw.clean().keep_all(&mut lock(&self.outputs), &keeping);
-        let (files, how) = match kept {
-            Ok(files) => {
-                let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
-                let at = if paths.is_empty() { String::new() } else { "; all of it is in ".into() };
-                (files.clone(), format!("{how}{at}{}", paths.join(" and ")))
-            }
-            Err(error) => (Vec::new(), format!("{how}; its output could not be kept: {error}")),
-        };
-        let entry = Entry {
-            at: self.at,
-            tool: "background".into(),
-            arguments: serde_json::json!({ "ended": self.job.handle }),
-            verdict: Verdict::Allowed,
-            outcome: redact::text(&self.secrets, &how).into_string(),
-            micros: micros(began),
-            bytes,
-            tokens: tokens(""),
-            dropped: files.iter().flat_map(|file| file.dropped.clone()).collect(),
-            kept: files.iter().map(kept_as).collect(),
-        };
-        // Whoever calls next is told what is wrong with the journal.
-        let _ = self.journal.append(entry);
-        self.job.end(how);
     }
 }

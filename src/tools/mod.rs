@@ -14,6 +14,7 @@ mod compare;
 pub mod diff;
 mod ended;
 pub mod find;
+mod follow;
 pub mod grep;
 mod judge;
 mod line;
