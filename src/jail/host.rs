@@ -124,6 +124,14 @@ impl Jail {
         }
     }
 
+    /// Whether its warden is gone, and the jail with it.
+    pub fn is_gone(&self) -> bool {
+        let mut polled = [PollFd::new(self.channel.as_fd(), PollFlags::empty())];
+        let polled_one = poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| 0 < ready);
+        // Asked for or not, this is told.
+        polled_one && polled[0].revents().is_some_and(|it| it.contains(PollFlags::POLLHUP))
+    }
+
     /// By which means the limits are held that add up over the jail.
     pub fn means(&self) -> Means {
         self.means

@@ -129,7 +129,11 @@ impl Session {
         let opened = self.jail()?;
         match act(&opened) {
             Err(error) if error.is_gone() => {
-                self.forget(&opened);
+                // Hands alone may be gone. A second jail over the same files, beside one
+                // that stands, would cost what was written.
+                if opened.jail.is_gone() {
+                    self.forget(&opened);
+                }
                 drop(opened);
                 match again {
                     true => act(&self.jail()?),
