@@ -25,6 +25,7 @@ use crate::world::World;
 /// The key is a file of so many bytes.
 const KEY: &str = "redaction.key";
 const KEY_BYTES: usize = 16;
+const KEY_FILE_BYTES_MAX: usize = 64 * 1024;
 /// A file of secrets is not larger.
 const SECRETS_BYTES_MAX: usize = 1024 * 1024;
 /// What is shorter is not taken for a secret because of the name of its variable.
@@ -172,7 +173,8 @@ fn name_of(given: &str) -> String {
 }
 
 fn key(path: &Path, around: &Surroundings) -> Result<[u8; KEY_BYTES], Failure> {
-    if let Some(bytes) = disk::read_small(path, KEY_BYTES).map_err(Failure::user)?
+    // One of another length is none, and a new one takes its place.
+    if let Some(bytes) = disk::read_small(path, KEY_FILE_BYTES_MAX).map_err(Failure::user)?
         && let Ok(key) = <[u8; KEY_BYTES]>::try_from(bytes)
     {
         return Ok(key);
