@@ -18,6 +18,8 @@ use crate::outputs::Stream;
 
 /// How much is read at once.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// What a pipe may hold, unless root made it larger.
+const PIPE_BYTES_MAX: u64 = 1024 * 1024;
 /// How long the end of a command may take that was told to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -96,9 +98,10 @@ pub(super) fn run_with(
             break came;
         }
     };
-    // What is still in the pipes is let out, and no more: somebody else may hold their
-    // other ends for ever.
-    while following.take(&mut pour) {}
+    // What is still in the pipes is let out, and no more: another command of this jail
+    // may hold their other ends, and write into them for ever.
+    let most = following.printed.saturating_add(2 * PIPE_BYTES_MAX);
+    while following.printed < most && following.take(&mut pour) {}
     let came = match (came, over) {
         (Came::Ended(end), Some(_)) => Came::Ended(End { passed: end.passed.or(over), ..end }),
         (came, _) => came,

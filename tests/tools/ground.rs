@@ -16,10 +16,13 @@ use casefile::tools::{Call, Opened, Reply, Session, Shell, Start, Stop};
 use jiff::Timestamp;
 use nix::unistd::Pid;
 
-use crate::common::binary;
+use crate::common::{binary, this_program};
 
 /// The variable that names the program under test to one who could not find it.
 pub const PROGRAM: &str = "CASEFILE_UNDER_TEST";
+
+/// Where the jail has the tests.
+pub const PROBE: &str = "/probe";
 
 /// A value that is known to be a secret, and is shaped like none.
 pub const SECRET: &str = "correct horse battery";
@@ -59,10 +62,14 @@ impl Ground {
             let mount = Mount { from, to, mode };
             shown.push(Shown { mount, by: Giver::Flag(mode), optional: false });
         }
+        // A program that the tests can have in there: they themselves.
+        let mount = Mount { from: this_program().into(), to: PROBE.into(), mode: Mode::Read };
+        shown.push(Shown { mount, by: Giver::Flag(Mode::Read), optional: false });
         let wanted = Wanted {
             strength: Strength::Namespaces,
             network: Network::None,
-            local_sockets: false,
+            // As in a case, whose directories have none of the host's.
+            local_sockets: true,
             limits: &limits,
             kept: Vec::new(),
             shown,

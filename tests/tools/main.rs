@@ -16,6 +16,7 @@ mod common;
 
 mod background;
 mod ground;
+mod holder;
 mod large;
 mod line;
 mod shell;

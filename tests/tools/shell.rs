@@ -101,17 +101,22 @@ fn a_call_that_nobody_wants_any_more_is_over_at_once() {
             let (ended, asked) = std::thread::scope(|scope| {
                 let asking = scope.spawn(|| {
                     // It ignores what can be ignored, and has a child that does too.
-                    let command = "trap '' INT TERM HUP; echo begun; sleep 60 & sleep 60";
+                    let command = "trap '' INT TERM HUP; echo begun; sleep 60 & touch on; sleep 60";
                     let reply = session.call(&line(command), false, &stop).unwrap();
                     (reply, Instant::now())
                 });
-                std::thread::sleep(Duration::from_millis(300));
+                let deadline = Instant::now() + Duration::from_secs(20);
+                while !ground.host("notes/on").exists() {
+                    assert!(Instant::now() < deadline);
+                    std::thread::yield_now();
+                }
                 let asked = Instant::now();
                 stop.stop();
                 (asking.join().unwrap(), asked)
             });
             let (reply, over) = ended;
             times.push(over - asked);
+            std::fs::remove_file(ground.host("notes/on")).unwrap();
             let text = reply.shown.text();
             assert!(text.starts_with("cancelled; it and all that it started are gone"), "{text}");
             assert!(text.ends_with("\nbegun\n"), "{text}");
