@@ -68,6 +68,10 @@ fn a_command_is_over_whoever_holds_its_pipe() {
             let began = Instant::now();
             let given = call(session, &part("give"));
             assert!(began.elapsed() < Duration::from_secs(30));
+            // What the pipe could hold is let out, and not what comes after.
+            let kept = std::fs::read_dir(ground.host("outputs")).unwrap();
+            let kept: u64 = kept.map(|it| it.unwrap().metadata().unwrap().len()).sum();
+            assert!(kept < 16 << 20, "{kept} bytes were kept");
             assert_eq!(given.status, Some(0), "{}", given.shown.text());
             assert!(given.shown.text().contains("still here"), "{}", given.shown.text());
             // Its pipe is closed then, which ends the other one.
