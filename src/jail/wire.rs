@@ -21,9 +21,12 @@
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::sched_yield;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
@@ -36,6 +39,10 @@ use super::plan::Plan;
 use super::stage::Fault;
 use super::sys;
 use crate::config::limits::Limit;
+
+/// How long it is worth to stay awake for a message: an idle processor takes about as
+/// long to wake up, and then the first thing it does is late.
+const SOON: Duration = Duration::from_micros(60);
 
 /// The most that the host reads of one message out of a jail.
 pub const FROM_JAIL_BYTES_MAX: usize = 16 * 1024;
@@ -266,6 +273,21 @@ impl Channel {
             return Err(io::Error::from_raw_os_error(libc::EMSGSIZE));
         }
         self.send_packet(&[0], &body, &[])
+    }
+
+    /// Looks for a message without sleeping, for as long as it takes to wake a processor
+    /// that slept, and says whether one came. Whoever else wants to run goes first.
+    pub(super) fn comes_soon(&self) -> bool {
+        let began = Instant::now();
+        let mut looked = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        while began.elapsed() < SOON {
+            // What an error means is told by whoever reads.
+            if poll(&mut looked, PollTimeout::ZERO) != Ok(0) {
+                return true;
+            }
+            let _ = sched_yield();
+        }
+        false
     }
 
     /// The next message of one who is trusted, or `None` once the other side is gone.

@@ -163,7 +163,9 @@ impl Hands {
         if self.requests.send(request, &[]).is_err() {
             return Err(self.end());
         }
-        if !readable(self.requests.as_fd(), self.patience).map_err(JailError::Garbage)? {
+        if !self.requests.comes_soon()
+            && !readable(self.requests.as_fd(), self.patience).map_err(JailError::Garbage)?
+        {
             self.running.cancel()?;
             return Err(HandsError::Late { after: self.patience });
         }
