@@ -112,7 +112,8 @@ impl Ground {
                 case: if flags.is_empty() { Default::default() } else { Case::Insensitive },
                 ..Grep::default()
             };
-            let mut words = vec!["rg", "-n"];
+            // The same question: the tool's default is what `-S` asks for.
+            let mut words = vec!["rg", "-n", "-S"];
             words.extend(*flags);
             words.extend(["-e", pattern]);
             self.against(&format!("grep {pattern}"), &words, |place| {
@@ -125,7 +126,7 @@ impl Ground {
             mode: Mode::Files,
             ..Grep::default()
         };
-        self.against("grep request, files", &["rg", "-l", "request"], |place| {
+        self.against("grep request, files", &["rg", "-l", "-S", "request"], |place| {
             grep(&asked, place).unwrap().facts
         });
     }
