@@ -52,6 +52,7 @@ const NAMED_IN: Table<'static> = &[
     ("landlock",    &["src/jail/"]),
     ("grep_matcher", &["src/jail/hands/"]),
     ("grep_regex",  &["src/jail/hands/"]),
+    ("grep_searcher", &["src/jail/hands/"]),
     ("git2",        &["src/repos/"]),
     ("rmcp",        &["src/mcp/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),

@@ -10,13 +10,12 @@ use std::time::Instant;
 
 use memchr::{memchr, memchr_iter, memrchr};
 use nix::errno::Errno;
-use nix::sys::stat::fstat;
-use nix::sys::uio::pread;
 
 use super::definition::defines;
-use super::pattern::{Pattern, end_of_line, start_of_line, without_end};
+use super::pattern::{Looker, Pattern, end_of_line, start_of_line, without_end};
+use super::text::{fill, in_utf8, mark, utf16};
 use super::wire::{FoundIn, LINE_BYTES_MAX, Line, Mode, Query, Unsearched};
-use crate::jail::hands::wire::{Bytes, Facts, Kind};
+use crate::jail::hands::wire::Bytes;
 
 /// One piece, unless a line is longer.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -40,7 +39,7 @@ const BEFORE_BYTES_MAX: usize = 32 * 1024;
 /// What a thread needs to search files.
 #[derive(Debug)]
 pub(super) struct Searcher {
-    pattern: Pattern,
+    pattern: Looker,
     mode: Mode,
     before: usize,
     after: usize,
@@ -50,17 +49,17 @@ pub(super) struct Searcher {
 /// A file whose search has begun.
 #[derive(Debug)]
 pub(super) struct Here {
-    file: OwnedFd,
+    pub(super) file: OwnedFd,
     named: bool,
     /// Whether a read that brings less than it was asked for has reached the end.
-    short_is_end: bool,
+    pub(super) short_is_end: bool,
     found: FoundIn,
     /// How many lines of it may be told.
     lines_max: u64,
     told_bytes: usize,
     tried: u32,
     /// Where the next piece begins, and how many lines that is into the file.
-    next: u64,
+    pub(super) next: u64,
     lines: u64,
     /// How much of that piece was searched before, and is only shown.
     searched: usize,
@@ -68,7 +67,7 @@ pub(super) struct Here {
     after_left: usize,
     /// How long it was when that was first asked. What is written to it meanwhile is
     /// not searched, or the search might never end.
-    end: Option<u64>,
+    pub(super) end: Option<u64>,
 }
 
 /// What came of going on with a file.
@@ -116,13 +115,13 @@ impl Here {
 }
 
 impl Searcher {
-    pub(super) fn new(pattern: Pattern, query: &Query) -> Self {
+    pub(super) fn new(pattern: &Pattern, query: &Query) -> Self {
         let context = |lines: u32| match query.mode {
             Mode::Lines => usize::try_from(lines).unwrap_or(usize::MAX),
             Mode::Files | Mode::Count => 0,
         };
         Self {
-            pattern,
+            pattern: pattern.looker(),
             mode: query.mode,
             before: context(query.before),
             after: context(query.after),
@@ -173,7 +172,7 @@ impl Searcher {
                 let Some(filled) = self.whole(here, buffer, filled, at_end)? else {
                     return Ok(Piece::Last);
                 };
-                self.search(here, &in_utf8(&buffer[2..filled], big), 0, true);
+                self.search(here, &in_utf8(&buffer[2..filled], big), 0, true)?;
                 return Ok(Piece::Last);
             }
             let is_binary = memchr(0, &head[..head.len().min(BINARY_BYTES)]).is_some();
@@ -187,7 +186,7 @@ impl Searcher {
             }
             if self.pattern.goes_across_lines() {
                 if let Some(filled) = self.whole(here, buffer, filled, at_end)? {
-                    self.search(here, &buffer[..filled], mark(&buffer[..filled]), true);
+                    self.search(here, &buffer[..filled], mark(&buffer[..filled]), true)?;
                 }
                 return Ok(Piece::Last);
             }
@@ -207,7 +206,7 @@ impl Searcher {
             end = filled;
         }
         let mark = if here.next == 0 { mark(&buffer[..end]) } else { 0 };
-        let ended = self.search(here, &buffer[..end], mark, at_end);
+        let ended = self.search(here, &buffer[..end], mark, at_end)?;
         Ok(if at_end || ended { Piece::Last } else { Piece::More })
     }
 
@@ -231,43 +230,51 @@ impl Searcher {
     }
 
     /// Searches whole lines. Says whether the rest of the file need not be searched.
-    fn search(&self, here: &mut Here, text: &[u8], mark: usize, at_end: bool) -> bool {
+    fn search(
+        &self,
+        here: &mut Here,
+        text: &[u8],
+        mark: usize,
+        at_end: bool,
+    ) -> Result<bool, Errno> {
         // Up to where lines were told. Of those that are only kept to be told, none was.
         let mut told = 0;
         let mut count = Count { at: 0, lines: here.lines };
         // The mark of the encoding is no part of the first line.
-        let mut from = here.searched.min(text.len()).max(mark);
-        // Up to where lines were found to match.
-        let mut found = from;
-        while let Some((lines, next)) = self.pattern.next(&text[mark..], from - mark) {
-            from = next + mark;
-            let lines = (lines.start + mark).max(found)..lines.end + mark;
-            if lines.is_empty() {
-                continue;
-            }
-            found = lines.end;
-            if self.mode == Mode::Files {
-                here.found.count = 1;
-                return true;
-            }
-            if self.mode == Mode::Lines {
-                if here.tells_more() {
-                    told = self.after(here, text, told, lines.start, &mut count);
-                    self.before(here, text, told, lines.start, &mut count);
+        let from = here.searched.min(text.len()).max(mark);
+        let each = |lines: Range<usize>| {
+            let lines = lines.start + from..lines.end + from;
+            match self.mode {
+                Mode::Files => {
+                    here.found.count = 1;
+                    return false;
                 }
-                let mut at = lines.start;
-                while at < lines.end {
-                    let end = end_of_line(text, at);
-                    here.found.count += 1;
-                    self.matched(here, text, at..end, &mut count);
-                    at = end;
+                Mode::Count => {
+                    here.found.count += memchr_iter(b'\n', &text[lines.clone()]).count() as u64
+                        + u64::from(!text[..lines.end].ends_with(b"\n"));
                 }
-                told = at;
-                here.after_left = self.after;
-            } else {
-                here.found.count += memchr_iter(b'\n', &text[lines.clone()]).count() as u64
-                    + u64::from(!text[..lines.end].ends_with(b"\n"));
+                Mode::Lines => {
+                    if here.tells_more() {
+                        told = self.after(here, text, told, lines.start, &mut count);
+                        self.before(here, text, told, lines.start, &mut count);
+                    }
+                    let mut at = lines.start;
+                    while at < lines.end {
+                        let end = end_of_line(text, at);
+                        here.found.count += 1;
+                        self.matched(here, text, at..end, &mut count);
+                        at = end;
+                    }
+                    told = at;
+                    here.after_left = self.after;
+                }
             }
+            true
+        };
+        // It reads nothing, so this is a fault of ours and never seen.
+        self.pattern.each(&text[from..], each).map_err(|_| Errno::EIO)?;
+        if self.mode == Mode::Files && 0 < here.found.count {
+            return Ok(true);
         }
         told = self.after(here, text, told, text.len(), &mut count);
         if !at_end {
@@ -276,7 +283,7 @@ impl Searcher {
             here.next += begin as u64;
             here.searched = text.len() - begin;
         }
-        false
+        Ok(false)
     }
 
     fn matched(&self, here: &mut Here, text: &[u8], line: Range<usize>, count: &mut Count) {
@@ -392,67 +399,4 @@ fn tell(here: &mut Here, number: u64, matches: bool, line: &[u8], place: usize) 
         after: (line.len() - end) as u64,
         bytes: line[start..end].into(),
     });
-}
-
-/// Reads into what is free of the buffer. Says how much of it is filled then, and
-/// whether the file ends there.
-fn fill(here: &mut Here, buffer: &mut [u8], mut filled: usize) -> Result<(usize, bool), Errno> {
-    loop {
-        let at = here.next + filled as u64;
-        let room = match here.end {
-            Some(end) => usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX),
-            None => usize::MAX,
-        };
-        let free = &mut buffer[filled..];
-        if room == 0 {
-            return Ok((filled, true));
-        }
-        if free.is_empty() {
-            if here.end.is_none() {
-                let facts = Facts::of(&fstat(&here.file)?);
-                if facts.kind != Kind::File {
-                    return Ok((0, true));
-                }
-                here.end = Some(facts.size.max(at));
-                continue;
-            }
-            return Ok((filled, false));
-        }
-        let most = free.len().min(room);
-        match pread(&here.file, &mut free[..most], i64::try_from(at).unwrap_or(i64::MAX)) {
-            Ok(0) => return Ok((filled, true)),
-            Ok(more) => {
-                filled += more;
-                if more < most && here.short_is_end {
-                    return Ok((filled, true));
-                }
-            }
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-}
-
-/// How long the mark of UTF-8 is at the beginning.
-fn mark(text: &[u8]) -> usize {
-    if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
-}
-
-/// Whether the mark at the beginning is that of UTF-16, and if so whether the higher
-/// byte comes first.
-fn utf16(head: &[u8]) -> Option<bool> {
-    match head {
-        [0xff, 0xfe, ..] => Some(false),
-        [0xfe, 0xff, ..] => Some(true),
-        _ => None,
-    }
-}
-
-fn in_utf8(text: &[u8], big: bool) -> Vec<u8> {
-    let units = text.chunks_exact(2).map(|two| match big {
-        true => u16::from_be_bytes([two[0], two[1]]),
-        false => u16::from_le_bytes([two[0], two[1]]),
-    });
-    let chars = char::decode_utf16(units);
-    chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes()
 }

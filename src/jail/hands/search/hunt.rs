@@ -43,7 +43,8 @@ pub(super) struct Hunt {
     pattern: Pattern,
     query: Query,
     shared: Mutex<Shared>,
-    threads: Vec<Thread>,
+    /// Taken while they are at work, so that nobody waits for it.
+    threads: Mutex<Vec<Thread>>,
 }
 
 /// What one thread takes at once.
@@ -114,33 +115,28 @@ impl Hunt {
             defining_left: lines_left,
         };
         let shared = Mutex::new(shared);
-        Self { tree, units, pattern, query: query.clone(), shared, threads: Vec::new() }
+        Self { tree, units, pattern, query: query.clone(), shared, threads: Mutex::default() }
     }
 
     pub(super) fn go_on(&mut self, deadline: Instant) -> Found {
-        let mut threads = std::mem::take(&mut self.threads);
-        let make =
-            || Thread { searcher: Searcher::new(self.pattern.clone(), &self.query), dir: None };
+        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        let make = || Thread { searcher: Searcher::new(&self.pattern, &self.query), dir: None };
         share(&mut threads, make, deadline, |thread, until| self.work(thread, until));
-        self.threads = threads;
+        *lock(&self.threads) = threads;
         let units = self.units.len();
-        self.lock().answer(units)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared).answer(units)
     }
 
     /// Searches units until the moment is over. Says whether there are more.
     fn work(&self, thread: &mut Thread, until: Instant) -> bool {
-        let mut shared = self.lock();
+        let mut shared = lock(&self.shared);
         loop {
             let Some((nth, mut begun)) = shared.take(self.units.len()) else { return false };
             // What is left only becomes less, so this is enough.
             let lines_max = shared.lines_left.max(shared.defining_left);
             drop(shared);
             let done = self.search(thread, nth, &mut begun, lines_max, until);
-            shared = self.lock();
+            shared = lock(&self.shared);
             if done {
                 shared.put(nth, begun);
             } else {
@@ -342,4 +338,8 @@ fn cost(found: &FoundIn) -> usize {
 
 fn line_cost(line: &Line) -> usize {
     line.bytes.len() + ITEM_BYTES_MAX
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

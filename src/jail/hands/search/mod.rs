@@ -19,6 +19,7 @@ mod hunt;
 mod pattern;
 mod rules;
 mod team;
+mod text;
 mod walk;
 pub mod wire;
 

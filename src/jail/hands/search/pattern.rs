@@ -1,9 +1,12 @@
 //! A pattern, and the lines in which it is.
 
+use std::cell::RefCell;
+use std::io;
 use std::ops::Range;
 
-use grep_matcher::{LineMatchKind, Matcher};
+use grep_matcher::Matcher;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::{Searcher, SearcherBuilder, Sink, SinkMatch};
 use memchr::{memchr, memrchr};
 use regex_syntax::ParserBuilder;
 
@@ -15,22 +18,19 @@ const PATTERN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What is wrong with a pattern quotes it, which may be long.
 const REASON_BYTES_MAX: usize = 4 * 1024;
 
-/// A compiled pattern. Each thread has a copy of its own.
+/// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
     matcher: RegexMatcher,
-    how: How,
+    multiline: bool,
 }
 
-/// Which way its lines are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
-    /// All lines at once, since no match can go over the end of one.
-    Fast,
-    /// One by one: it asks for the beginning or the end of everything.
-    Slow,
-    /// Over the ends of lines.
-    Across,
+/// What one thread looks for a pattern with.
+#[derive(Debug)]
+pub(super) struct Looker {
+    matcher: RegexMatcher,
+    /// Lent while it calls back, and whoever it calls asks for a place at most.
+    searcher: RefCell<Searcher>,
 }
 
 impl Pattern {
@@ -50,88 +50,53 @@ impl Pattern {
         let matcher = builder
             .build(&query.pattern)
             .map_err(|error| Refusal::Pattern(why_not(query, &error)))?;
-        let within = matcher.line_terminator().is_some()
-            || matcher.non_matching_bytes().is_some_and(|bytes| bytes.contains(b'\n'));
-        let how = match (query.multiline, within) {
-            (_, true) => How::Fast,
-            (false, false) => How::Slow,
-            (true, false) => How::Across,
-        };
-        Ok(Self { matcher, how })
+        Ok(Self { matcher, multiline: query.multiline })
     }
 
+    pub(super) fn looker(&self) -> Looker {
+        // It gets text and nothing else: how a file is read, what is none, and what its
+        // encoding is, is seen to before.
+        let searcher = SearcherBuilder::new()
+            .multi_line(self.multiline)
+            .line_number(false)
+            .bom_sniffing(false)
+            .build();
+        // A copy, for one that is shared waits for its turn.
+        Looker { matcher: self.matcher.clone(), searcher: RefCell::new(searcher) }
+    }
+}
+
+impl Looker {
     /// Whether a file has to be searched as a whole.
     pub(super) fn goes_across_lines(&self) -> bool {
-        self.how == How::Across
+        self.searcher.borrow().multi_line_with_matcher(&self.matcher)
     }
 
-    /// The next line from `from` on that matches, with its end; and from where to look
-    /// for another. Over the ends of lines it is all the lines of a match, and the
-    /// first of them may be the last of the match before.
-    pub(super) fn next(&self, text: &[u8], from: usize) -> Option<(Range<usize>, usize)> {
-        let line = match self.how {
-            How::Fast => self.next_fast(text, from)?,
-            How::Slow => self.next_slow(text, from)?,
-            How::Across => return self.next_across(text, from),
-        };
-        let end = line.end;
-        Some((line, end))
-    }
-
-    fn next_fast(&self, text: &[u8], mut from: usize) -> Option<Range<usize>> {
-        while from < text.len() {
-            // A match never fails: its errors are of a type that is never made.
-            let found = self.matcher.find_candidate_line(&text[from..]).ok()?;
-            let (at, sure) = match found? {
-                LineMatchKind::Confirmed(at) => (from + at, true),
-                LineMatchKind::Candidate(at) => (from + at, false),
-            };
-            // An empty match after the last line is in none.
-            let start = start_of_line(text, at);
-            if start == text.len() {
-                return None;
-            }
-            let line = start..end_of_line(text, at);
-            if sure || self.is_in(without_end(&text[line.clone()])) {
-                return Some(line);
-            }
-            from = line.end;
-        }
-        None
-    }
-
-    fn next_slow(&self, text: &[u8], mut from: usize) -> Option<Range<usize>> {
-        while from < text.len() {
-            let line = from..end_of_line(text, from);
-            if self.is_in(without_end(&text[line.clone()])) {
-                return Some(line);
-            }
-            from = line.end;
-        }
-        None
-    }
-
-    fn next_across(&self, text: &[u8], from: usize) -> Option<(Range<usize>, usize)> {
-        if text.len() <= from {
-            return None;
-        }
-        let found = self.matcher.find_at(text, from).ok()?;
-        let found = found.filter(|found| found.start() < text.len())?;
-        let (last, next) = match found.is_empty() {
-            true => (found.start(), found.end() + 1),
-            false => (found.end() - 1, found.end()),
-        };
-        Some((start_of_line(text, found.start())..end_of_line(text, last), next))
-    }
-
-    fn is_in(&self, line: &[u8]) -> bool {
-        self.matcher.is_match(line).unwrap_or(false)
+    /// Calls with the lines of each match in a text, their ends included, until that
+    /// says that it is enough. No line is among those of two matches.
+    pub(super) fn each(
+        &self,
+        text: &[u8],
+        call: impl FnMut(Range<usize>) -> bool,
+    ) -> io::Result<()> {
+        self.searcher.borrow_mut().search_slice(&self.matcher, text, Calls(call))
     }
 
     /// Where in a line the first match is.
     pub(super) fn place(&self, line: &[u8]) -> Option<Range<usize>> {
         let found = self.matcher.find(line).ok()?;
         found.map(|found| found.start()..found.end())
+    }
+}
+
+struct Calls<F>(F);
+
+impl<F: FnMut(Range<usize>) -> bool> Sink for Calls<F> {
+    type Error = io::Error;
+
+    fn matched(&mut self, _: &Searcher, found: &SinkMatch<'_>) -> Result<bool, io::Error> {
+        let start = usize::try_from(found.absolute_byte_offset()).unwrap_or(usize::MAX);
+        Ok(self.0(start..start + found.bytes().len()))
     }
 }
 
