@@ -37,6 +37,7 @@ mod show;
 mod surroundings;
 mod table;
 mod time;
+mod token;
 mod write;
 
 use std::path::PathBuf;
@@ -78,6 +79,7 @@ Tools, as an agent has them
   write         Write a file in a case, or change one passage of it
   journal       See what was done in a case, check it, or take it along
   mcp           Serve cases to an agent: an MCP server on stdin and stdout
+  token         Make, list and revoke the tokens that let clients in over HTTP
 
 Code
   repo          Add, list, fetch and remove the repositories that cases are made of
@@ -128,6 +130,7 @@ enum Command {
     Rename(rename::Rename),
     Rm(rm::Rm),
     Repo(repo::Repo),
+    Token(token::Token),
     Config(config::Config),
     Policy(policy::Command),
     /// Print a completion script for a shell
@@ -178,6 +181,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Rename(command) => rename::run(command, &around()?),
         Command::Rm(command) => rm::run(command, &around()?),
         Command::Repo(command) => repo::run(command, &around()?),
+        Command::Token(command) => token::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();
