@@ -20,6 +20,7 @@ mod catalogue;
 mod desk;
 mod errors;
 mod heard;
+pub mod http;
 mod instructions;
 mod lines;
 mod prompts;
