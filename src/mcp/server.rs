@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    GetPromptResult, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, Prompt, PromptArgument, PromptMessage,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
-    ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, Prompt, PromptArgument,
+    PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{Peer, ServerHandler};
@@ -227,6 +227,15 @@ impl ServerHandler for Server {
         .into())
     }
 
+    async fn on_custom_request(
+        &self,
+        asked: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let what = format!("there is no method `{}`", asked.method);
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, what, None))
+    }
+
     async fn list_resources(
         &self,
         _page: Option<PaginatedRequestParams>,
@@ -271,7 +280,10 @@ impl ServerHandler for Server {
                 Ok(ReadResourceResult::new(vec![text]).into())
             }
             // There is no other way to say so of a resource.
-            Some(Code::NotFound) => Err(ErrorData::resource_not_found(text.to_owned(), None)),
+            Some(Code::NotFound) => {
+                let which = serde_json::json!({ "uri": asked.uri });
+                Err(ErrorData::resource_not_found(text.to_owned(), Some(which)))
+            }
             Some(Code::InternalError) => Err(ErrorData::internal_error(text.to_owned(), None)),
             Some(_) => Err(ErrorData::invalid_params(text.to_owned(), None)),
         }
