@@ -21,7 +21,7 @@ use crate::mcp::http::{Address, Admission, BadAddress, Limits, Names, Settings, 
 ///
 /// Clients speak streamable HTTP at `/mcp`, and send `Authorization: Bearer TOKEN`, with
 /// a token that `casefile token create` made. It serves until a signal ends it; calls
-/// that are on may then go on for half a minute, unless there is a second signal.
+/// that are on may then go on for a while.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     /// Where to listen: an address of this machine and a port; port 0 takes a free one
@@ -46,6 +46,12 @@ pub(crate) struct Serve {
     /// Let each token ask so often in a second, for as long as it goes on
     #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_s)]
     rate: u32,
+    /// Wait no longer for a request to come whole
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().patience.as_secs())]
+    patience: u64,
+    /// At the end, let calls go on for so long; a second signal ends them at once
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().grace.as_secs())]
+    grace: u64,
     /// Let go of a case that nobody asked anything of for so long
     #[arg(long, value_name = "SECONDS", default_value_t = IDLE_S)]
     idle: u64,
@@ -73,6 +79,8 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         tls,
         names: Names { hosts: serve.allow_host, origins: serve.allow_origin },
         limits: Limits::of_rate(serve.rate),
+        patience: Duration::from_secs(serve.patience),
+        grace: Duration::from_secs(serve.grace),
     };
     let here = Here::new(around, "casefile serve")?;
     let server =

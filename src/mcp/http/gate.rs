@@ -98,6 +98,11 @@ impl<H: Served> Gate<H> {
         }
     }
 
+    /// How long a request may take to come.
+    pub(super) fn patience(&self) -> Duration {
+        self.settings.patience
+    }
+
     /// Answers one request, that came to the address `local` of this machine.
     pub(super) async fn answer(
         &self,
@@ -146,7 +151,7 @@ impl<H: Served> Gate<H> {
         let bytes = match parts.method {
             Method::POST => {
                 is_json(&parts.headers)?;
-                body::whole(&parts.headers, body).await?
+                body::whole(&parts.headers, body, self.patience()).await?
             }
             _ => Bytes::new(),
         };
@@ -291,7 +296,11 @@ impl<H: Served> Gate<H> {
                 return Refusal::senseless(StatusCode::BAD_REQUEST, what, hint).response();
             }
             // Clients take only this for an end that was understood.
-            (&Method::DELETE, StatusCode::ACCEPTED) => head.status = StatusCode::OK,
+            (&Method::DELETE, StatusCode::ACCEPTED) => {
+                head.status = StatusCode::OK;
+                let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
+                self.sessions.ended(id.unwrap_or_default());
+            }
             _ => {}
         }
         let reply = Reply::new(body, held);
