@@ -55,6 +55,9 @@ const NAMED_IN: Table<'static> = &[
     ("grep_regex",  &["src/jail/hands/"]),
     ("git2",        &["src/repos/"]),
     ("rmcp",        &["src/mcp/"]),
+    ("hyper",       &["src/mcp/"]),
+    ("hyper_util",  &["src/mcp/http/"]),
+    ("tokio_rustls", &["src/mcp/http/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),
 ];
 

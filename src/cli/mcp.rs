@@ -33,19 +33,18 @@ pub(crate) struct Mcp {
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
     /// Let go of a case that nobody asked anything of for so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = IDLE_S)]
     idle: u64,
 }
 
-/// Who holds a case that is in use here.
-const AS_WHOM: &str = "casefile mcp";
+/// How long a case is kept that nobody asks anything of, if nobody says.
+pub(super) const IDLE_S: u64 = 300;
 
 pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> {
-    let secrets = session::known_secrets(&around)?;
     let home = around.home()?;
     let bound = mcp.case.as_deref().map(|given| case::find(&home, given));
     let bound = bound.transpose().map_err(Failure::case)?;
-    let here = Here { around, secrets };
+    let here = Here::new(around, "casefile mcp")?;
     let ours = |error| Failure::new(Turn::Ours, error);
     let server = Server::new(Arc::new(here), bound).map_err(ours)?;
     serve(&server, Duration::from_secs(mcp.idle)).map_err(Failure::user)?;
@@ -53,12 +52,19 @@ pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> 
 }
 
 /// The cases of this machine, as whoever started the server has them.
-struct Here {
+pub(super) struct Here {
     around: Surroundings,
     secrets: Arc<Secrets>,
+    /// Who holds a case that is in use here.
+    as_whom: &'static str,
 }
 
 impl Here {
+    pub(super) fn new(around: Surroundings, as_whom: &'static str) -> Result<Self, Failure> {
+        let secrets = session::known_secrets(&around)?;
+        Ok(Self { around, secrets, as_whom })
+    }
+
     fn home(&self) -> Result<Home, Told> {
         self.around.home().map_err(|failure| told(&failure))
     }
@@ -84,7 +90,7 @@ impl Here {
         let wanted = open::Wanted {
             by: Opener::Agent,
             owner: who.map(|who| who.key().to_owned()),
-            as_whom: AS_WHOM,
+            as_whom: self.as_whom,
             title: asked.title.clone(),
             at: moment.as_ref().map(|moment| moment.at),
             repos: asked.repos.clone(),
@@ -134,11 +140,11 @@ impl Cases for Here {
     }
 
     fn enter(&self, id: &CaseId) -> Result<Session, Told> {
-        session::begin(id.as_str(), &self.around, AS_WHOM).map_err(|failure| told(&failure))
+        session::begin(id.as_str(), &self.around, self.as_whom).map_err(|failure| told(&failure))
     }
 
     fn close(&self, id: &CaseId) -> Result<String, Told> {
-        let closed = close::close_one(&self.home()?, id, AS_WHOM, &self.around);
+        let closed = close::close_one(&self.home()?, id, self.as_whom, &self.around);
         Ok(match closed.map_err(|failure| told(&failure))? {
             true => format!("`{id}` is closed"),
             false => format!("`{id}` was closed already"),
@@ -152,7 +158,7 @@ impl Cases for Here {
         who: Option<&Principal>,
     ) -> Result<String, Told> {
         let by = fork::By { opener: Opener::Agent, key: who.map(Principal::key) };
-        let forked = fork::make(&self.home()?, id, title, by, AS_WHOM, &self.around);
+        let forked = fork::make(&self.home()?, id, title, by, self.as_whom, &self.around);
         let (new, manifest) = forked.map_err(|failure| told(&failure))?;
         let mut table = Table::default();
         table.row(["case", new.as_str()]);

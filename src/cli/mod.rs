@@ -31,6 +31,7 @@ mod report;
 mod rm;
 mod run;
 mod scratch;
+mod serve;
 mod session;
 mod shell;
 mod show;
@@ -79,6 +80,7 @@ Tools, as an agent has them
   write         Write a file in a case, or change one passage of it
   journal       See what was done in a case, check it, or take it along
   mcp           Serve cases to an agent: an MCP server on stdin and stdout
+  serve         Serve cases over HTTP, to clients that have a token
   token         Make, list and revoke the tokens that let clients in over HTTP
 
 Code
@@ -126,6 +128,7 @@ enum Command {
     Journal(journal::Journal),
     List(list::List),
     Mcp(mcp::Mcp),
+    Serve(serve::Serve),
     Show(show::Show),
     Rename(rename::Rename),
     Rm(rm::Rm),
@@ -176,6 +179,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Write(command) => write::run(command, &around()?),
         Command::Journal(command) => journal::run(command, &around()?),
         Command::Mcp(command) => mcp::run(&command, around()?),
+        Command::Serve(command) => serve::run(command, around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),
         Command::Rename(command) => rename::run(command, &around()?),

@@ -19,6 +19,7 @@ mod cases;
 mod catalogue;
 mod desk;
 mod errors;
+pub mod http;
 mod instructions;
 mod prompts;
 mod resources;

@@ -82,7 +82,7 @@ impl Server {
 
     /// What there is for whoever asks.
     fn work_for(&self, context: &RequestContext<RoleServer>) -> Result<Arc<Work>, ErrorData> {
-        let Some(parts) = context.extensions.get::<http::request::Parts>() else {
+        let Some(parts) = context.extensions.get::<hyper::http::request::Parts>() else {
             // Not over HTTP: whoever started the server asks.
             return Ok(self.work.clone());
         };

@@ -20,9 +20,9 @@ const PARENT_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked which cases nobody uses, at least and at most.
 const IDLE_EVERY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
 /// How long a call may take to end that was told to.
-const END_MAX: Duration = Duration::from_secs(8);
+pub(super) const END_MAX: Duration = Duration::from_secs(8);
 /// Threads for what is no call: streams that can only be waited for, and tidying up.
-const THREADS_BESIDE: usize = 8;
+pub(super) const THREADS_BESIDE: usize = 8;
 
 /// The server could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +124,7 @@ impl Ends {
 }
 
 /// Lets go of cases that nobody uses, as long as the server is there.
-async fn put_down_idle(server: Server, idle_max: Duration) {
+pub(super) async fn put_down_idle(server: Server, idle_max: Duration) {
     let [least, most] = IDLE_EVERY;
     loop {
         tokio::time::sleep((idle_max / 4).clamp(least, most)).await;
