@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::mcp::{Here, IDLE_S};
-use super::report::{Failure, Turn};
+use super::report::{Failure, Turn, note};
 use super::surroundings::Surroundings;
-use crate::access::Access;
+use crate::access::{Access, State, Store};
 use crate::disk::{self, DiskError};
 use crate::mcp::Server;
 use crate::mcp::http::{Address, Admission, BadAddress, Limits, Names, Settings, Tls, serve_cases};
@@ -21,7 +21,7 @@ use crate::mcp::http::{Address, Admission, BadAddress, Limits, Names, Settings, 
 ///
 /// Clients speak streamable HTTP at `/mcp`, and send `Authorization: Bearer TOKEN`, with
 /// a token that `casefile token create` made. It serves until a signal ends it; calls
-/// that are on may then go on for half a minute, unless there is a second signal.
+/// that are on may then go on for a while.
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
     /// Where to listen: an address of this machine and a port; port 0 takes a free one
@@ -46,6 +46,12 @@ pub(crate) struct Serve {
     /// Let each token ask so often in a second, for as long as it goes on
     #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_s)]
     rate: u32,
+    /// Wait no longer for a request to come whole
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().patience.as_secs())]
+    patience: u64,
+    /// At the end, let calls go on for so long; a second signal ends them at once
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().grace.as_secs())]
+    grace: u64,
     /// Let go of a case that nobody asked anything of for so long
     #[arg(long, value_name = "SECONDS", default_value_t = IDLE_S)]
     idle: u64,
@@ -73,12 +79,23 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         tls,
         names: Names { hosts: serve.allow_host, origins: serve.allow_origin },
         limits: Limits::of_rate(serve.rate),
+        patience: Duration::from_secs(serve.patience),
+        grace: Duration::from_secs(serve.grace),
     };
+    let tokens = Store::new(home.path()).list(around.now()).map_err(Failure::user)?;
+    let is_for_nobody = !tokens.iter().any(|token| token.state == State::Good)
+        && admission.access.issuers().is_empty();
     let here = Here::new(around, "casefile serve")?;
     let server =
         Server::new(Arc::new(here), None).map_err(|error| Failure::new(Turn::Ours, error))?;
     let idle = Duration::from_secs(serve.idle);
-    serve_cases(&server, idle, admission, settings, listening).map_err(Failure::user)?;
+    let ready = |at: &str| {
+        listening(at);
+        if is_for_nobody {
+            note("nobody has a token yet: make one with `casefile token create NAME`");
+        }
+    };
+    serve_cases(&server, idle, admission, settings, ready).map_err(Failure::user)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -21,15 +21,17 @@ use super::sessions::InSession;
 
 /// A request is no larger.
 pub(super) const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Nor does it take longer to come.
-const REQUEST_MAX: Duration = Duration::from_secs(30);
 /// So much of what is not wanted is still taken in, and for so long, because who is cut
 /// off while sending does not read why.
 const UNWANTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const UNWANTED_MAX: Duration = Duration::from_secs(2);
 
-/// The body of a request, whole.
-pub(super) async fn whole(headers: &HeaderMap, body: &mut Incoming) -> Result<Bytes, Refusal> {
+/// The body of a request, whole and in time.
+pub(super) async fn whole(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    patience: Duration,
+) -> Result<Bytes, Refusal> {
     let large = || {
         let what = format!("the body has more than {} MiB", REQUEST_BYTES_MAX / 1024 / 1024);
         let hint = "Send less at a time; `write_file` can append.";
@@ -54,8 +56,8 @@ pub(super) async fn whole(headers: &HeaderMap, body: &mut Incoming) -> Result<By
         }
         Ok(Bytes::from(whole))
     };
-    timeout(REQUEST_MAX, read).await.unwrap_or_else(|_| {
-        let what = format!("the body did not come within {} s", REQUEST_MAX.as_secs());
+    timeout(patience, read).await.unwrap_or_else(|_| {
+        let what = format!("the body did not come within {} s", patience.as_secs());
         let hint = "Send it again, all at once.";
         Err(Refusal::senseless(StatusCode::REQUEST_TIMEOUT, what, hint))
     })

@@ -19,8 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Served;
 use super::gate::Gate;
 
-/// Headers come within this; and a connection on which nothing is asked ends after it.
-const HEADERS_MAX: Duration = Duration::from_secs(30);
+/// More headers, or larger ones, no client has.
 const HEADERS_COUNT_MAX: usize = 64;
 const HEADERS_BYTES_MAX: usize = 32 * 1024;
 /// What is held of a connection that is read or written faster than the other end is.
@@ -75,7 +74,7 @@ async fn speak<H: Served>(
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_MAX)
+        .header_read_timeout(gate.patience())
         .max_headers(HEADERS_COUNT_MAX)
         .max_header_size(HEADERS_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX);

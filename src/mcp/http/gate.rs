@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use super::body::{self, Held, Reply};
 use super::limits::{Meter, What};
 use super::metadata::{self, Lack};
+use super::pages;
 use super::refusal::Refusal;
 use super::sessions::Sessions;
 use super::{Admission, PATH, Served, Settings};
@@ -98,6 +99,11 @@ impl<H: Served> Gate<H> {
         }
     }
 
+    /// How long a request may take to come.
+    pub(super) fn patience(&self) -> Duration {
+        self.settings.patience
+    }
+
     /// Answers one request, that came to the address `local` of this machine.
     pub(super) async fn answer(
         &self,
@@ -105,13 +111,15 @@ impl<H: Served> Gate<H> {
         local: SocketAddr,
     ) -> Response<Reply> {
         let (mut parts, mut body) = request.into_parts();
-        match self.passed(&mut parts, &mut body, local).await {
+        let mut response = match self.passed(&mut parts, &mut body, local).await {
             Ok(response) => response,
             Err(refusal) => {
                 body::discard(&parts.headers, body).await;
                 refusal.response()
             }
-        }
+        };
+        self.settings.names.tell_page(&parts.headers, response.headers_mut());
+        response
     }
 
     async fn passed(
@@ -122,6 +130,9 @@ impl<H: Served> Gate<H> {
     ) -> Result<Response<Reply>, Refusal> {
         let host = self.host(parts, local)?;
         self.origin(&parts.headers)?;
+        if pages::is_question(parts) {
+            return Ok(pages::answer(METHODS));
+        }
         let base = format!("{}://{host}", if self.is_tls { "https" } else { "http" });
         let path = parts.uri.path();
         if let Some(rest) = path.strip_prefix(metadata::WELL_KNOWN)
@@ -146,7 +157,7 @@ impl<H: Served> Gate<H> {
         let bytes = match parts.method {
             Method::POST => {
                 is_json(&parts.headers)?;
-                body::whole(&parts.headers, body).await?
+                body::whole(&parts.headers, body, self.patience()).await?
             }
             _ => Bytes::new(),
         };
@@ -291,7 +302,11 @@ impl<H: Served> Gate<H> {
                 return Refusal::senseless(StatusCode::BAD_REQUEST, what, hint).response();
             }
             // Clients take only this for an end that was understood.
-            (&Method::DELETE, StatusCode::ACCEPTED) => head.status = StatusCode::OK,
+            (&Method::DELETE, StatusCode::ACCEPTED) => {
+                head.status = StatusCode::OK;
+                let id = parts.headers.get(SESSION_ID).and_then(|id| id.to_str().ok());
+                self.sessions.ended(id.unwrap_or_default());
+            }
             _ => {}
         }
         let reply = Reply::new(body, held);

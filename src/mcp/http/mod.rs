@@ -15,6 +15,7 @@ mod limits;
 mod listen;
 mod metadata;
 mod names;
+mod pages;
 mod refusal;
 mod sessions;
 mod tls;
@@ -46,8 +47,6 @@ use gate::Gate;
 pub const PATH: &str = "/mcp";
 /// More connections are not served at a time; more of them wait.
 const CONNECTIONS_MAX: usize = 512;
-/// How long calls may go on that were begun before the end. A second signal ends them.
-const LAST_CALLS_MAX: Duration = Duration::from_secs(30);
 /// The wait before the next try, where the host has no more descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -72,7 +71,7 @@ pub struct Admission {
 }
 
 /// How it is served.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub address: Address,
     /// An address that others can reach is listened on without TLS.
@@ -80,6 +79,25 @@ pub struct Settings {
     pub tls: Option<Tls>,
     pub names: Names,
     pub limits: Limits,
+    /// The head of a request comes within this, and so does its body. A connection on
+    /// which nothing is asked for as long is closed.
+    pub patience: Duration,
+    /// How long calls may go on that were begun before the end. A second signal ends them.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            address: Address::default(),
+            is_insecure: false,
+            tls: None,
+            names: Names::default(),
+            limits: Limits::default(),
+            patience: Duration::from_secs(30),
+            grace: Duration::from_secs(30),
+        }
+    }
 }
 
 impl Served for Server {
@@ -141,6 +159,7 @@ async fn until_the_end<H: Served>(
     let local = listener.local_addr().map_err(HttpError::Begin)?;
     let tls = settings.tls.as_ref().map(|tls| tls.acceptor.clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let grace = settings.grace;
     let (end, ending) = watch::channel(false);
     let config = StreamableHttpServerConfig::default();
     let cut = config.cancellation_token.clone();
@@ -173,7 +192,7 @@ async fn until_the_end<H: Served>(
     end.send_replace(true);
     let mut all_gone = pin!(async { while connections.join_next().await.is_some() {} });
     let is_gone = tokio::select! {
-        gone = timeout(LAST_CALLS_MAX, all_gone.as_mut()) => gone.is_ok(),
+        gone = timeout(grace, all_gone.as_mut()) => gone.is_ok(),
         () = ends.come() => false,
     };
     handler.end_calls().await;

@@ -63,6 +63,11 @@ impl Sessions {
         self.lock().insert(id.into(), owned);
     }
 
+    /// One was ended by its principal.
+    pub(super) fn ended(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
     /// Sees to it that one more can begin. What was not used for longest goes first.
     pub(super) async fn make_room(&self, key: &str) -> Result<(), NoRoom> {
         let there = self.manager.sessions.read().await;
