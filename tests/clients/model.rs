@@ -130,8 +130,8 @@ fn message(asked: &Value, told: &Mutex<Told>) -> (&'static str, String) {
     });
     // Something else may come behind the result of a call.
     let blocks = asked["messages"].as_array().into_iter().flatten();
-    let blocks = blocks.flat_map(|message| message["content"].as_array().into_iter().flatten());
-    let result = blocks.filter(|block| block["type"] == "tool_result").last();
+    let mut blocks = blocks.flat_map(|message| message["content"].as_array().into_iter().flatten());
+    let result = blocks.rfind(|block| block["type"] == "tool_result");
     let seen = result.map(|it| text(&it["content"])).unwrap_or_default();
     // It is asked for other things too, such as a title, and then has no tools.
     let call = if has_tools { turn(asked, &seen, told) } else { None };
@@ -180,8 +180,8 @@ fn message(asked: &Value, told: &Mutex<Told>) -> (&'static str, String) {
 
 /// What OpenAI's Responses are answered with.
 fn response(asked: &Value, told: &Mutex<Told>) -> String {
-    let items = asked["input"].as_array().into_iter().flatten();
-    let result = items.filter(|item| item["type"] == "function_call_output").last();
+    let mut items = asked["input"].as_array().into_iter().flatten();
+    let result = items.rfind(|item| item["type"] == "function_call_output");
     let seen = result.map(|it| text(&it["output"])).unwrap_or_default();
     let item = match turn(asked, &seen, told) {
         Some((tool, arguments)) => {

@@ -24,9 +24,7 @@ pub(crate) struct Ran {
 pub(crate) struct Fault {
     pub(crate) scenario: String,
     pub(crate) check: String,
-    #[expect(dead_code, reason = "told where the test fails")]
     outcome: String,
-    #[expect(dead_code, reason = "told where the test fails")]
     why: String,
 }
 
