@@ -89,7 +89,9 @@ fn claude_code_does_all_that_an_agent_does() {
                 "env": {"XDG_STATE_HOME": world.path("state")}}),
         };
         world.put("work/mcp.json", json!({"mcpServers": {"casefile": server}}).to_string());
-        let mut command = world.program(package("@anthropic-ai/claude-code-linux-x64/claude"));
+        let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+        let claude = format!("@anthropic-ai/claude-code-linux-{machine}/claude");
+        let mut command = world.program(package(&claude));
         command.env_remove("XDG_STATE_HOME").env("ANTHROPIC_BASE_URL", &model.url);
         command.env("ANTHROPIC_API_KEY", "nobody's").env("DISABLE_AUTOUPDATER", "1");
         command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");

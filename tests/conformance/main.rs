@@ -161,35 +161,23 @@ fn the_inspector_finds_no_fault_with_the_tools() {
     assert!(outcome.stdout.contains("\"open_case\""), "{outcome}");
     assert!(!outcome.stderr.contains("Warning"), "{outcome}");
     // It can tell a fault from none.
-    for (schema, status, words) in ODD {
-        world.put("work/odd.mjs", SERVER.replace("SCHEMA", schema));
-        let mut command = node(&world);
-        command.arg(inspector()).arg("--cli").arg(node_program());
-        command.arg(world.path("work/odd.mjs")).args(["--method", "tools/list", "--strict"]);
-        let outcome = world.finish(command);
-        assert_eq!(outcome.status.code(), Some(*status), "{outcome}");
-        assert!(outcome.stderr.contains(words), "{outcome}");
-    }
+    world.put("work/odd.mjs", ODD);
+    let mut command = node(&world);
+    command.arg(inspector()).arg("--cli").arg(node_program());
+    command.arg(world.path("work/odd.mjs")).args(["--method", "tools/list", "--strict"]);
+    let outcome = world.finish(command).success();
+    assert!(outcome.stderr.contains("Warning: tool \"odd\""), "{outcome}");
 }
 
 fn inspector() -> PathBuf {
     package("@modelcontextprotocol/inspector/clients/launcher/build/index.js")
 }
 
-/// Schemas that clients choke on, and what the inspector says to them.
-const ODD: &[(&str, i32, &str)] = &[
-    (r#"{ type: "object", properties: { a: { type: ["string", "null"] } } }"#, 0, "Warning"),
-    (
-        r#"{ type: "object", properties: { a: { type: ["string", "object", "array"] } } }"#,
-        6,
-        "Error",
-    ),
-];
-
-/// A server with one such tool.
-const SERVER: &str = r##"
+/// A server whose one tool has a schema that clients choke on.
+const ODD: &str = r#"
 import { createInterface } from "node:readline";
-const tool = { name: "odd", inputSchema: SCHEMA };
+const tool = { name: "odd", inputSchema: { type: "object", properties:
+    { a: { type: ["string", "null"] } } } };
 const hello = { protocolVersion: "2025-11-25", capabilities: { tools: {} },
     serverInfo: { name: "odd", version: "1" } };
 for await (const line of createInterface({ input: process.stdin })) {
@@ -198,4 +186,4 @@ for await (const line of createInterface({ input: process.stdin })) {
     const result = method === "initialize" ? hello : { tools: [tool] };
     console.log(JSON.stringify({ jsonrpc: "2.0", id, result }));
 }
-"##;
+"#;
