@@ -12,6 +12,7 @@
 // Tests lay out files and start programs by hand; the product may not.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod access;
 pub mod attack;
 pub mod case;
 pub mod changed;

@@ -26,6 +26,7 @@ const MAY_USE: Table<'static> = &[
     ("disk",   &["hint"]),
     ("config", &["hint", "yaml", "disk"]),
     ("case",   &["hint", "yaml", "disk", "config"]),
+    ("access", &["hint", "disk", "config", "case"]),
     ("changed", &["case"]),
     ("repos",  &["hint", "yaml", "disk", "config", "case"]),
     ("jail",   &["hint", "yaml", "disk", "config"]),
@@ -34,8 +35,8 @@ const MAY_USE: Table<'static> = &[
     ("outputs", &["hint", "disk", "config", "case"]),
     ("govern", &["hint", "disk", "config", "case"]),
     ("tools",  &["hint", "disk", "config", "case", "jail", "outputs", "govern"]),
-    ("mcp",    &["hint", "case", "outputs", "tools"]),
-    ("cli",    &["hint", "yaml", "disk", "config", "case", "repos", "jail", "attack",
+    ("mcp",    &["hint", "case", "access", "outputs", "tools"]),
+    ("cli",    &["hint", "yaml", "disk", "config", "case", "access", "repos", "jail", "attack",
                 "world", "outputs", "govern", "tools", "mcp"]),
     ("main",   &["cli", "jail", "attack", "changed"]),
 ];
@@ -55,6 +56,9 @@ const NAMED_IN: Table<'static> = &[
     ("grep_searcher", &["src/jail/hands/"]),
     ("git2",        &["src/repos/"]),
     ("rmcp",        &["src/mcp/"]),
+    ("hyper",       &["src/mcp/"]),
+    ("hyper_util",  &["src/mcp/http/"]),
+    ("tokio_rustls", &["src/mcp/http/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),
 ];
 

@@ -82,6 +82,23 @@ pub fn find(home: &Home, given: &str) -> Result<CaseId, CaseError> {
     choose(given, ids)
 }
 
+/// The same for one who sees only some cases, of whom none is told of the others. Only
+/// those that begin so are looked at, and there is no nearest one.
+pub fn find_seen(
+    home: &Home,
+    given: &str,
+    is_seen: impl Fn(&CaseId) -> bool,
+) -> Result<CaseId, CaseError> {
+    let is_meant = |id: &CaseId| !given.is_empty() && id.as_str().starts_with(given);
+    let ids = names(home)?.into_iter().filter_map(|name| CaseId::parse(name.to_str()?).ok());
+    choose(given, ids.filter(is_meant).filter(is_seen).collect())
+}
+
+/// Whose a case is, if it is anybody's.
+pub fn owner(home: &Home, id: &CaseId) -> Result<Option<String>, CaseError> {
+    Ok(manifest(home, id)?.owner)
+}
+
 /// Which of these ids is meant.
 fn choose(given: &str, mut ids: Vec<CaseId>) -> Result<CaseId, CaseError> {
     if let Some(exact) = ids.iter().find(|id| id.as_str() == given) {

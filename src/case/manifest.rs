@@ -10,6 +10,7 @@
 //! origin:
 //!   by: person
 //!   opened: 2026-03-01T03:20:00Z
+//! owner: token:ci
 //! incident:
 //!   at: 2026-03-01T03:12:00Z
 //!   reference: PD-4411
@@ -50,6 +51,9 @@ pub struct Manifest {
     /// For people. It may hold anything, so it is escaped wherever it is shown.
     pub title: String,
     pub origin: Origin,
+    /// Whose it is among those who are let in with a token: the key of a principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<Incident>,
     #[serde(deserialize_with = "read_policy", serialize_with = "write_policy")]
@@ -113,6 +117,7 @@ impl Manifest {
             format: FORMAT,
             title,
             origin,
+            owner: None,
             incident: None,
             policy,
             environment: None,
@@ -231,6 +236,7 @@ title: Checkout answers 5xx
 origin:
   by: person
   opened: 2026-03-01T03:20:00Z
+owner: token:ci
 incident:
   at: 2026-03-01T03:12:00Z
   reference: PD-4411
@@ -265,12 +271,12 @@ repos:
             ("by: person",            "by: ghost",                    "case.yaml:4:7: unknown value `ghost`"),
             ("03:20:00Z",             "25:20:00Z",                    "case.yaml:5:"),
             ("opened: 2026",          "closed: 2026",                 "case.yaml:5:3: unknown key `closed`"),
-            ("policy: offline",       "policy: ../offline",           "case.yaml:9:"),
+            ("policy: offline",       "policy: ../offline",           "case.yaml:10:"),
             ("name: checkout",        "name: ../checkout",            "is not a name for a repo"),
             ("name: checkout",        "name: .git",                   "is not a name for a repo"),
             ("9ab1f3c0",              "HEAD",                         "not the full id of a commit"),
             ("4b825dc642cb6eb9",      "4B825DC642CB6EB9",             "not the full id of a commit"),
-            ("rule: deploy",          "rule: deploys",                "case.yaml:15:11: unknown value `deploys`"),
+            ("rule: deploy",          "rule: deploys",                "case.yaml:16:11: unknown value `deploys`"),
             ("rule: deploy\n",        "rule: deploy\nrepos: []\n",    "`repos` is given twice"),
         ];
         for (from, to, want) in table {

@@ -38,7 +38,7 @@ pub use held::Held;
 pub use id::{BadId, CaseId};
 pub use layer::{BadLayerId, LayerId};
 pub use layout::{Home, LOCK, MANIFEST};
-pub use list::{Listed, Summary, Usage, find, list, show, usage};
+pub use list::{Listed, Summary, Usage, find, find_seen, list, owner, show, usage};
 pub use manifest::{BadTitle, FORMAT, Incident, Manifest, Opener, Origin};
 pub use path::{BadPath, CasePath};
 pub use repo::{BadObjectId, BadRepoName, CommitId, History, Repo, RepoName, Rule, TreeId, Within};

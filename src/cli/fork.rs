@@ -41,7 +41,7 @@ pub(crate) fn run(fork: Fork, around: &Surroundings) -> Result<ExitCode, Failure
     let home = around.home()?;
     let id = case::find(&home, &fork.case).map_err(Failure::case)?;
     let title = fork.title.as_deref();
-    let (new, manifest) = make(&home, &id, title, Opener::Person, "casefile fork", around)?;
+    let (new, manifest) = make(&home, &id, title, By::PERSON, "casefile fork", around)?;
     let dir = home.case(&new).to_string_lossy().into_owned();
     print(&match fork.json {
         true => plain_json(&json!({"id": new, "directory": dir, "forked_from": id})),
@@ -49,12 +49,24 @@ pub(crate) fn run(fork: Fork, around: &Surroundings) -> Result<ExitCode, Failure
     })
 }
 
+/// Who begins a second case.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct By<'a> {
+    pub(super) opener: Opener,
+    /// Whose it will be; without one, whose the first is.
+    pub(super) key: Option<&'a str>,
+}
+
+impl By<'_> {
+    const PERSON: Self = Self { opener: Opener::Person, key: None };
+}
+
 /// Begins a second case where one stands.
 pub(super) fn make(
     home: &Home,
     id: &CaseId,
     title: Option<&str>,
-    by: Opener,
+    by: By<'_>,
     as_whom: &str,
     around: &Surroundings,
 ) -> Result<(CaseId, Manifest), Failure> {
@@ -67,9 +79,10 @@ pub(super) fn make(
         false => held.freeze(&store.store.layers()).map_err(Failure::case)?,
     };
     let title = title.unwrap_or(&parent.title);
-    let origin = Origin { by, opened: around.now() };
+    let origin = Origin { by: by.opener, opened: around.now() };
     let mut manifest = Manifest::new(title, origin, parent.policy.clone())
         .map_err(|error| Failure::case(error.into()))?;
+    manifest.owner = by.key.map(str::to_owned).or(parent.owner);
     manifest.incident = parent.incident;
     manifest.environment = parent.environment;
     manifest.repos = parent.repos;

@@ -12,7 +12,8 @@ use super::report::{Failure, Turn};
 use super::surroundings::Surroundings;
 use super::table::Table;
 use super::{close, fork, journal, list, open, policy, session, show, time};
-use crate::case::{self, CaseError, CaseId, Opener};
+use crate::access::Principal;
+use crate::case::{self, CaseError, CaseId, Home, Listed, Opener};
 use crate::config::Untrusted;
 use crate::govern::check;
 use crate::jail::policy::{Network, Policy, split};
@@ -32,19 +33,18 @@ pub(crate) struct Mcp {
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
     /// Let go of a case that nobody asked anything of for so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = IDLE_S)]
     idle: u64,
 }
 
-/// Who holds a case that is in use here.
-const AS_WHOM: &str = "casefile mcp";
+/// How long a case is kept that nobody asks anything of, if nobody says.
+pub(super) const IDLE_S: u64 = 300;
 
 pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> {
-    let secrets = session::known_secrets(&around)?;
     let home = around.home()?;
     let bound = mcp.case.as_deref().map(|given| case::find(&home, given));
     let bound = bound.transpose().map_err(Failure::case)?;
-    let here = Here { around, secrets };
+    let here = Here::new(around, "casefile mcp")?;
     let ours = |error| Failure::new(Turn::Ours, error);
     let server = Server::new(Arc::new(here), bound).map_err(ours)?;
     serve(&server, Duration::from_secs(mcp.idle)).map_err(Failure::user)?;
@@ -52,13 +52,20 @@ pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> 
 }
 
 /// The cases of this machine, as whoever started the server has them.
-struct Here {
+pub(super) struct Here {
     around: Surroundings,
     secrets: Arc<Secrets>,
+    /// Who holds a case that is in use here.
+    as_whom: &'static str,
 }
 
 impl Here {
-    fn home(&self) -> Result<case::Home, Told> {
+    pub(super) fn new(around: Surroundings, as_whom: &'static str) -> Result<Self, Failure> {
+        let secrets = session::known_secrets(&around)?;
+        Ok(Self { around, secrets, as_whom })
+    }
+
+    fn home(&self) -> Result<Home, Told> {
         self.around.home().map_err(|failure| told(&failure))
     }
 
@@ -75,14 +82,15 @@ impl Here {
         library.load(&name).map_err(Failure::user)
     }
 
-    fn made(&self, asked: &OpenCase) -> Result<String, Failure> {
+    fn made(&self, asked: &OpenCase, who: Option<&Principal>) -> Result<String, Failure> {
         let moment = asked.at.as_deref().map(|given| {
             time::parse(given, self.around.now(), &self.around.zone()).map_err(Failure::user)
         });
         let moment = moment.transpose()?;
         let wanted = open::Wanted {
             by: Opener::Agent,
-            as_whom: AS_WHOM,
+            owner: who.map(|who| who.key().to_owned()),
+            as_whom: self.as_whom,
             title: asked.title.clone(),
             at: moment.as_ref().map(|moment| moment.at),
             repos: asked.repos.clone(),
@@ -111,11 +119,16 @@ impl Here {
 }
 
 impl Cases for Here {
-    fn find(&self, given: &str) -> Result<CaseId, Told> {
-        case::find(&self.home()?, given).map_err(|error| told(&Failure::case(error)))
+    fn find(&self, given: &str, who: Option<&Principal>) -> Result<CaseId, Told> {
+        let home = self.home()?;
+        let found = match who {
+            None => case::find(&home, given),
+            Some(who) => case::find_seen(&home, given, |id| sees(&home, id, who)),
+        };
+        found.map_err(|error| told(&Failure::case(error)))
     }
 
-    fn open(&self, asked: &OpenCase) -> Result<String, Told> {
+    fn open(&self, asked: &OpenCase, who: Option<&Principal>) -> Result<String, Told> {
         if let Some(repo) = asked.repos.iter().find(|repo| is_elsewhere(repo)) {
             // Whoever asks is an agent, and what is not given to it cannot be read.
             let what = format!("`{repo}` is a path of the host, which only a person may open");
@@ -123,23 +136,29 @@ impl Cases for Here {
                 "Name a repo that is taken in, or `.`; a person can run `casefile repo add`.",
             ));
         }
-        self.made(asked).map_err(|failure| told(&failure))
+        self.made(asked, who).map_err(|failure| told(&failure))
     }
 
     fn enter(&self, id: &CaseId) -> Result<Session, Told> {
-        session::begin(id.as_str(), &self.around, AS_WHOM).map_err(|failure| told(&failure))
+        session::begin(id.as_str(), &self.around, self.as_whom).map_err(|failure| told(&failure))
     }
 
     fn close(&self, id: &CaseId) -> Result<String, Told> {
-        let closed = close::close_one(&self.home()?, id, AS_WHOM, &self.around);
+        let closed = close::close_one(&self.home()?, id, self.as_whom, &self.around);
         Ok(match closed.map_err(|failure| told(&failure))? {
             true => format!("`{id}` is closed"),
             false => format!("`{id}` was closed already"),
         })
     }
 
-    fn fork(&self, id: &CaseId, title: Option<&str>) -> Result<String, Told> {
-        let forked = fork::make(&self.home()?, id, title, Opener::Agent, AS_WHOM, &self.around);
+    fn fork(
+        &self,
+        id: &CaseId,
+        title: Option<&str>,
+        who: Option<&Principal>,
+    ) -> Result<String, Told> {
+        let by = fork::By { opener: Opener::Agent, key: who.map(Principal::key) };
+        let forked = fork::make(&self.home()?, id, title, by, self.as_whom, &self.around);
         let (new, manifest) = forked.map_err(|failure| told(&failure))?;
         let mut table = Table::default();
         table.row(["case", new.as_str()]);
@@ -148,9 +167,13 @@ impl Cases for Here {
         Ok(table.to_string())
     }
 
-    fn status(&self, id: &CaseId) -> Result<String, Told> {
-        let case = case::show(&self.home()?, id);
-        let case = case.map_err(|error| told(&Failure::case(error)))?;
+    fn status(&self, id: &CaseId, who: Option<&Principal>) -> Result<String, Told> {
+        let home = self.home()?;
+        let case = case::show(&home, id);
+        let mut case = case.map_err(|error| told(&Failure::case(error)))?;
+        if let Some(who) = who {
+            case.manifest.forked_from = case.manifest.forked_from.filter(|id| sees(&home, id, who));
+        }
         Ok(show::about(&case).to_string())
     }
 
@@ -181,17 +204,24 @@ impl Cases for Here {
         })
     }
 
-    fn recent(&self, most: usize, only: Option<&CaseId>) -> Result<String, Told> {
+    fn recent(
+        &self,
+        most: usize,
+        only: Option<&CaseId>,
+        who: Option<&Principal>,
+    ) -> Result<String, Told> {
         let all = case::list(&self.home()?);
         let mut all = all.map_err(|error| told(&Failure::case(error)))?;
         all.retain(|listed| only.is_none_or(|only| listed.name == only.as_str()));
+        all.retain(|listed| who.is_none_or(|who| sees_listed(listed, who)));
         all.truncate(most);
         Ok(list::as_table(&all))
     }
 
-    fn ids(&self) -> Result<Vec<CaseId>, Told> {
+    fn ids(&self, who: Option<&Principal>) -> Result<Vec<CaseId>, Told> {
         let all = case::list(&self.home()?);
-        let all = all.map_err(|error| told(&Failure::case(error)))?;
+        let mut all = all.map_err(|error| told(&Failure::case(error)))?;
+        all.retain(|listed| who.is_none_or(|who| sees_listed(listed, who)));
         Ok(all.into_iter().filter_map(|listed| listed.case.ok()).map(|case| case.id).collect())
     }
 
@@ -213,6 +243,20 @@ impl Cases for Here {
     fn show(&self, text: &str) -> Shown {
         Shown::of(text, &self.secrets, Budget::MAX)
     }
+}
+
+/// Whether there is this case for a principal. One whose manifest cannot be read is
+/// nobody's.
+fn sees(home: &Home, id: &CaseId, who: &Principal) -> bool {
+    // Where the id alone decides, nothing is read.
+    who.sees(id, None) || case::owner(home, id).is_ok_and(|owner| who.sees(id, owner.as_deref()))
+}
+
+/// The same of a case that was read already.
+fn sees_listed(listed: &Listed, who: &Principal) -> bool {
+    let owner = listed.case.as_ref().ok().and_then(|case| case.manifest.owner.as_deref());
+    let id = listed.name.to_str().and_then(|name| CaseId::parse(name).ok());
+    id.is_some_and(|id| who.sees(&id, owner))
 }
 
 /// Whether a repo is asked for by a path that is not the directory of this server.

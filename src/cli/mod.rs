@@ -31,12 +31,14 @@ mod report;
 mod rm;
 mod run;
 mod scratch;
+mod serve;
 mod session;
 mod shell;
 mod show;
 mod surroundings;
 mod table;
 mod time;
+mod token;
 mod write;
 
 use std::path::PathBuf;
@@ -78,6 +80,8 @@ Tools, as an agent has them
   write         Write a file in a case, or change one passage of it
   journal       See what was done in a case, check it, or take it along
   mcp           Serve cases to an agent: an MCP server on stdin and stdout
+  serve         Serve cases over HTTP, to clients that have a token
+  token         Make, list and revoke the tokens that let clients in over HTTP
 
 Code
   repo          Add, list, fetch and remove the repositories that cases are made of
@@ -124,10 +128,12 @@ enum Command {
     Journal(journal::Journal),
     List(list::List),
     Mcp(mcp::Mcp),
+    Serve(serve::Serve),
     Show(show::Show),
     Rename(rename::Rename),
     Rm(rm::Rm),
     Repo(repo::Repo),
+    Token(token::Token),
     Config(config::Config),
     Policy(policy::Command),
     /// Print a completion script for a shell
@@ -173,11 +179,13 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Write(command) => write::run(command, &around()?),
         Command::Journal(command) => journal::run(command, &around()?),
         Command::Mcp(command) => mcp::run(&command, around()?),
+        Command::Serve(command) => serve::run(command, around()?),
         Command::List(command) => list::run(command, &around()?),
         Command::Show(command) => show::run(command, &around()?),
         Command::Rename(command) => rename::run(command, &around()?),
         Command::Rm(command) => rm::run(command, &around()?),
         Command::Repo(command) => repo::run(command, &around()?),
+        Command::Token(command) => token::run(command, &around()?),
         Command::Config(command) => config::run(command, &around()?),
         Command::Completions { shell } => {
             let mut out = anstream::stdout();

@@ -68,6 +68,7 @@ pub(crate) fn run(open: Open, around: &Surroundings) -> Result<ExitCode, Failure
     let as_json = open.json;
     let wanted = Wanted {
         by: Opener::Person,
+        owner: None,
         as_whom: "casefile open",
         title: open.title,
         at,
@@ -104,6 +105,8 @@ pub(crate) fn run(open: Open, around: &Surroundings) -> Result<ExitCode, Failure
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) by: Opener,
+    /// The key of the principal whose it is.
+    pub(super) owner: Option<String>,
     /// Who waits for it, where somebody else has to wait.
     pub(super) as_whom: &'static str,
     pub(super) title: Option<String>,
@@ -155,6 +158,7 @@ pub(super) fn make(wanted: Wanted, around: &Surroundings) -> Result<Made, Failur
     let origin = Origin { by: wanted.by, opened: now };
     let mut manifest = Manifest::new(&title, origin, policy.name.clone())
         .map_err(|error| Failure::case(error.into()))?;
+    manifest.owner = wanted.owner;
     manifest.incident = wanted.at.map(|at| Incident { at, reference: wanted.reference });
     manifest.environment = asked.environment.clone();
     manifest.repos = repos;

@@ -47,6 +47,9 @@ pub(super) fn about(case: &Summary) -> Table<2> {
     let origin = &manifest.origin;
     let opened = format!("{} UTC by {}", minute(origin.opened), origin.by);
     table.row(["opened", &opened]);
+    if let Some(owner) = &manifest.owner {
+        table.row(["belongs to", &plain(owner)]);
+    }
     if let Some(incident) = &manifest.incident {
         let reference = incident
             .reference
@@ -93,6 +96,7 @@ pub(crate) fn as_json(case: &Summary) -> Value {
         "holder": holder.map(holder_json),
         "title": manifest.title,
         "origin": manifest.origin,
+        "owner": manifest.owner,
         "incident": manifest.incident,
         "policy": manifest.policy.as_str(),
         "environment": manifest.environment,

@@ -144,7 +144,7 @@ pub(crate) fn name(zone: &TimeZone) -> String {
 }
 
 /// `2h`, `90m`, `1d12h`: numbers with units, largest first.
-fn span(text: &str) -> Option<SignedDuration> {
+pub(crate) fn span(text: &str) -> Option<SignedDuration> {
     const UNITS: [(char, i64); 5] =
         [('w', 604_800), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
     let mut rest = text.trim();

@@ -116,6 +116,19 @@ pub(crate) fn see_to(path: &Path) -> Result<(), DiskError> {
     options.open(path).map(drop).map_err(DiskError::io("create", path))
 }
 
+/// Gives a file this time, and makes it if there is none.
+pub(crate) fn touch(path: &Path, at: std::time::SystemTime) -> Result<(), DiskError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).mode(0o600);
+    let file = options.open(path).map_err(DiskError::io("create", path))?;
+    file.set_modified(at).map_err(DiskError::io("write", path))
+}
+
+/// The time of a file, if there is one.
+pub(crate) fn touched(path: &Path) -> Option<std::time::SystemTime> {
+    path.symlink_metadata().ok()?.modified().ok()
+}
+
 /// A stream with nothing in it.
 pub(crate) fn nothing() -> Result<std::fs::File, DiskError> {
     open(Path::new("/dev/null"))

@@ -1,6 +1,7 @@
 //! What the server asks of whoever runs it. The rooms below look at nothing by
 //! themselves: where cases are, whose they are and what time it is comes through here.
 
+use crate::access::Principal;
 use crate::case::CaseId;
 use crate::outputs::Shown;
 use crate::tools::Session;
@@ -11,12 +12,16 @@ use super::errors::Told;
 ///
 /// Each of these may take its time, and is called where that does no harm. Texts are
 /// not safe to send before [`Cases::show`] made them so.
+///
+/// Where there is a principal, there are no cases but those that it sees: of another it
+/// is told what it would be told if that were not there. Where there is none, whoever
+/// asks sees all. Who found an id here may go on with it.
 pub trait Cases: Send + Sync + 'static {
     /// The case that is meant by an id, or by the beginning of one.
-    fn find(&self, given: &str) -> Result<CaseId, Told>;
+    fn find(&self, given: &str, who: Option<&Principal>) -> Result<CaseId, Told>;
 
-    /// Makes a case, and tells of it.
-    fn open(&self, asked: &OpenCase) -> Result<String, Told>;
+    /// Makes a case, which is the principal's own, and tells of it.
+    fn open(&self, asked: &OpenCase, who: Option<&Principal>) -> Result<String, Told>;
 
     /// A case to work in. Nobody else can until it is dropped.
     fn enter(&self, id: &CaseId) -> Result<Session, Told>;
@@ -24,11 +29,17 @@ pub trait Cases: Send + Sync + 'static {
     /// Closes a case that nobody works in.
     fn close(&self, id: &CaseId) -> Result<String, Told>;
 
-    /// Begins a second case where one stands, in which nobody works.
-    fn fork(&self, id: &CaseId, title: Option<&str>) -> Result<String, Told>;
+    /// Begins a second case where one stands, in which nobody works. It is the
+    /// principal's own; without one it is whose the first is.
+    fn fork(
+        &self,
+        id: &CaseId,
+        title: Option<&str>,
+        who: Option<&Principal>,
+    ) -> Result<String, Told>;
 
     /// All there is to know of a case without going into it.
-    fn status(&self, id: &CaseId) -> Result<String, Told>;
+    fn status(&self, id: &CaseId, who: Option<&Principal>) -> Result<String, Told>;
 
     /// The last so many calls in it.
     fn journal(&self, id: &CaseId, last: usize) -> Result<String, Told>;
@@ -37,10 +48,15 @@ pub trait Cases: Send + Sync + 'static {
     fn output(&self, id: &CaseId, number: u64) -> Result<String, Told>;
 
     /// The newest cases, a line each; of this one alone, if one is named.
-    fn recent(&self, most: usize, only: Option<&CaseId>) -> Result<String, Told>;
+    fn recent(
+        &self,
+        most: usize,
+        only: Option<&CaseId>,
+        who: Option<&Principal>,
+    ) -> Result<String, Told>;
 
     /// The ids of all cases, the newest first.
-    fn ids(&self) -> Result<Vec<CaseId>, Told>;
+    fn ids(&self, who: Option<&Principal>) -> Result<Vec<CaseId>, Told>;
 
     /// Which rule of its policy refuses a command.
     fn why(&self, id: &CaseId, command: &str) -> Result<String, Told>;

@@ -11,7 +11,9 @@ use std::fmt;
 pub enum Code {
     ValidationError,
     NotFound,
+    Unauthorized,
     Forbidden,
+    RateLimited,
     PolicyDenied,
     CaseInUse,
     InvestigationClosed,
@@ -33,10 +35,12 @@ pub struct Row {
 
 /// In the order of [`Code`].
 #[rustfmt::skip]
-pub(super) const TABLE: [Row; 10] = [
+pub(super) const TABLE: [Row; 12] = [
     row(Code::ValidationError,     "VALIDATION_ERROR",     "an argument makes no sense",                          "Mend the argument and call again."),
     row(Code::NotFound,            "NOT_FOUND",            "what was named is not there",                         "Look up its name, and call again."),
+    row(Code::Unauthorized,        "UNAUTHORIZED",         "nobody is known by this token, or there is none",     "Send a good token as `Authorization: Bearer TOKEN`."),
     row(Code::Forbidden,           "FORBIDDEN",            "this may not be done from here",                      "Do it in another way, or leave it to a person."),
+    row(Code::RateLimited,         "RATE_LIMITED",         "too much was asked at a time",                        "Wait as long as it says, then call again."),
     row(Code::PolicyDenied,        "POLICY_DENIED",        "a rule of the policy is against it",                  "Do it in another way, or leave it to a person."),
     row(Code::CaseInUse,           "CASE_IN_USE",          "somebody works in the case, or a call is still on",   "Wait until it is free, or open another case."),
     row(Code::InvestigationClosed, "INVESTIGATION_CLOSED", "the case was closed",                                 "Go on in a fork of it, or open another case."),

@@ -83,7 +83,8 @@ impl Work {
         };
         match Address::parse(uri).ok_or_else(nothing)? {
             Address::Recent => {
-                let cases = self.cases.recent(CASES_TOLD, self.bound.as_ref())?;
+                let cases =
+                    self.cases.recent(CASES_TOLD, self.bound.as_ref(), self.who.as_ref())?;
                 Ok(self.good(&cases))
             }
             Address::Health => Ok(self.good(&self.health())),
@@ -102,7 +103,7 @@ impl Work {
 
     fn health(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");
-        let used: Vec<String> = self.desk.ids().iter().map(CaseId::to_string).collect();
+        let used: Vec<String> = self.in_use().iter().map(CaseId::to_string).collect();
         match used.as_slice() {
             [] => format!("casefile {version}: no case is in use"),
             used => format!("casefile {version}: in use: {}", used.join(", ")),

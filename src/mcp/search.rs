@@ -11,6 +11,8 @@ pub(super) struct Now {
     pub(super) is_bound: bool,
     /// How many cases are in use.
     pub(super) in_use: usize,
+    /// Whether whoever asks may do more than look.
+    pub(super) may_write: bool,
 }
 
 /// The tools that fit some words, the best first; all of them, where there are no words.
@@ -86,6 +88,9 @@ fn describe(text: &mut String, category: &str, tool: &Definition, now: &Now) {
 
 /// Why a tool cannot be called now.
 fn hindrance(tool: &Definition, now: &Now) -> Option<&'static str> {
+    if !now.may_write && matches!(tool.reads_only, ReadsOnly::No) {
+        return Some("this token lacks the scope `cases:write`");
+    }
     if tool.does == Does::Fork && now.is_bound {
         return Some("this server is bound to one case");
     }
@@ -99,7 +104,7 @@ fn hindrance(tool: &Definition, now: &Now) -> Option<&'static str> {
 mod tests {
     use super::{Now, found};
 
-    const NOW: Now = Now { is_bound: false, in_use: 0 };
+    const NOW: Now = Now { is_bound: false, in_use: 0, may_write: true };
 
     fn names(query: &str) -> Vec<String> {
         let text = found(query, &NOW);
@@ -124,9 +129,11 @@ mod tests {
         #[rustfmt::skip]
         let table = [
             ("fork_case",  NOW,                                 "  callable_now: yes\n"),
-            ("fork_case",  Now { is_bound: true, in_use: 1 },   "  callable_now: no, this server is bound to one case\n"),
+            ("fork_case",  Now { is_bound: true, ..NOW },       "  callable_now: no, this server is bound to one case\n"),
             ("background", NOW,                                 "  callable_now: no, no case is in use, so no command runs in the background\n"),
-            ("background", Now { is_bound: false, in_use: 1 },  "  callable_now: yes\n"),
+            ("background", Now { in_use: 1, ..NOW },            "  callable_now: yes\n"),
+            ("fork_case",  Now { may_write: false, ..NOW },     "  callable_now: no, this token lacks the scope `cases:write`\n"),
+            ("journal",    Now { may_write: false, ..NOW },     "  callable_now: yes\n"),
         ];
         for (query, now, want) in table {
             let text = found(query, &now);

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    GetPromptResult, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
-    ProgressNotificationParam, ProgressToken, Prompt, PromptArgument, PromptMessage,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
-    ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
+    PaginatedRequestParams, ProgressNotificationParam, ProgressToken, Prompt, PromptArgument,
+    PromptMessage, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities,
+    ServerConfig, Tool, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{Peer, ServerHandler};
@@ -27,6 +27,7 @@ use super::prompts::{Blank, TASKS, Task};
 use super::resources::{FIXED, Fixed, OF_CASES};
 use super::work::{Answer, Work};
 use super::{instructions, prompts};
+use crate::access::Principal;
 use crate::case::CaseId;
 use crate::tools::Stop;
 
@@ -60,9 +61,9 @@ impl Server {
         let is_bound = bound.is_some();
         let tools = CORE.iter().filter(|tool| !is_bound || tool.does != Does::Open);
         let tools = tools.map(|tool| listed(tool, is_bound, has_network)).collect();
-        let desk = Desk::new(cases.clone());
+        let desk = Arc::new(Desk::new(cases.clone()));
         Ok(Self {
-            work: Arc::new(Work { cases, desk, bound }),
+            work: Arc::new(Work { cases, desk, bound, who: None }),
             tools,
             free: Arc::new(Semaphore::new(CALLS_MAX as usize)),
             ending: watch::Sender::new(false),
@@ -79,9 +80,23 @@ impl Server {
         let _ = self.free.acquire_many(CALLS_MAX).await;
     }
 
+    /// What there is for whoever asks.
+    fn work_for(&self, context: &RequestContext<RoleServer>) -> Result<Arc<Work>, ErrorData> {
+        let Some(parts) = context.extensions.get::<hyper::http::request::Parts>() else {
+            // Not over HTTP: whoever started the server asks.
+            return Ok(self.work.clone());
+        };
+        match parts.extensions.get::<Principal>() {
+            Some(who) => Ok(Arc::new(self.work.as_seen_by(Some(who.clone())))),
+            // Nobody gets this far without one, or something is wrong here.
+            None => Err(ErrorData::internal_error("nobody knows who asks", None)),
+        }
+    }
+
     /// Does one call where it may take its time. `gone` is when nobody wants it any more.
     async fn attend(
         &self,
+        work: Arc<Work>,
         name: String,
         act: impl FnOnce(&Work, &Stop) -> Answer + Send + 'static,
         gone: impl Future<Output = ()>,
@@ -92,7 +107,7 @@ impl Server {
             Ok(stop) => Arc::new(stop),
             Err(error) => return failed(format!("no call can begin: {error}")),
         };
-        let (work, stopped) = (self.work.clone(), stop.clone());
+        let stopped = stop.clone();
         let free = self.free.clone();
         let call = async move {
             // Never closed, so there is always one at last.
@@ -160,6 +175,17 @@ impl Progress {
     }
 }
 
+/// Whether a tool can be called by one who may only look.
+fn only_looks(tool: &Tool) -> bool {
+    tool.annotations.as_ref().is_some_and(|hints| hints.read_only_hint == Some(true))
+}
+
+/// Whether there is this case for whoever asks.
+async fn is_there(work: &Arc<Work>, id: &CaseId) -> bool {
+    let (work, id) = (work.clone(), id.clone());
+    tokio::task::spawn_blocking(move || work.meant(id.as_str()).is_ok()).await.unwrap_or(false)
+}
+
 /// A tool as clients list it.
 fn listed(tool: &Definition, is_bound: bool, has_network: bool) -> Tool {
     let reads_only = matches!(tool.reads_only, ReadsOnly::Yes);
@@ -199,7 +225,10 @@ impl ServerHandler for Server {
         _page: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let list = ListToolsResult::with_all_items(self.tools.to_vec());
+        let may_write = self.work_for(&context)?.may_write();
+        let is_listed = |tool: &&Tool| may_write || only_looks(tool);
+        let tools = self.tools.iter().filter(is_listed).cloned().collect();
+        let list = ListToolsResult::with_all_items(tools);
         let is_modern =
             context.protocol_version().is_some_and(|it| it >= ProtocolVersion::V_2026_07_28);
         Ok(if is_modern { list.with_ttl_ms(LIST_FRESH_MS) } else { list })
@@ -210,12 +239,13 @@ impl ServerHandler for Server {
         asked: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let work = self.work_for(&context)?;
         let token = context.meta.get_progress_token();
         let progress = token.map(|token| Progress { peer: context.peer.clone(), token });
         let (name, given) = (asked.name.into_owned(), asked.arguments.unwrap_or_default());
         let tool = name.clone();
         let act = move |work: &Work, stop: &Stop| work.answer(&tool, given, stop);
-        let answer = self.attend(name, act, context.ct.cancelled(), progress).await;
+        let answer = self.attend(work, name, act, context.ct.cancelled(), progress).await;
         let text = answer.shown.text();
         Ok(match answer.code {
             None => CallToolResult::success(vec![ContentBlock::text(text)]),
@@ -227,16 +257,28 @@ impl ServerHandler for Server {
         .into())
     }
 
+    async fn on_custom_request(
+        &self,
+        asked: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let what = format!("there is no method `{}`", asked.method);
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, what, None))
+    }
+
     async fn list_resources(
         &self,
         _page: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        let work = self.work_for(&context)?;
         let resource = |it: &Fixed, uri: String| {
             Resource::new(uri, it.name).with_description(it.about).with_mime_type(PLAIN)
         };
         let mut all: Vec<_> = FIXED.iter().map(|it| resource(it, it.uri.into())).collect();
-        if let Some(bound) = &self.work.bound {
+        if let Some(bound) = &work.bound
+            && is_there(&work, bound).await
+        {
             // What else a template stands for is found by its number.
             let journal = &OF_CASES[0];
             all.push(resource(journal, journal.uri.replace("{id}", bound.as_str())));
@@ -260,10 +302,11 @@ impl ServerHandler for Server {
         asked: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        let work = self.work_for(&context)?;
         let uri = asked.uri.clone();
         let act = move |work: &Work, stop: &Stop| work.resource(&uri, stop);
         let name = "resources/read".to_owned();
-        let answer = self.attend(name, act, context.ct.cancelled(), None).await;
+        let answer = self.attend(work, name, act, context.ct.cancelled(), None).await;
         let text = answer.shown.text();
         match answer.code {
             None => {
@@ -271,7 +314,10 @@ impl ServerHandler for Server {
                 Ok(ReadResourceResult::new(vec![text]).into())
             }
             // There is no other way to say so of a resource.
-            Some(Code::NotFound) => Err(ErrorData::resource_not_found(text.to_owned(), None)),
+            Some(Code::NotFound) => {
+                let which = serde_json::json!({ "uri": asked.uri });
+                Err(ErrorData::resource_not_found(text.to_owned(), Some(which)))
+            }
             Some(Code::InternalError) => Err(ErrorData::internal_error(text.to_owned(), None)),
             Some(_) => Err(ErrorData::invalid_params(text.to_owned(), None)),
         }
@@ -315,12 +361,13 @@ impl ServerHandler for Server {
     async fn complete(
         &self,
         asked: CompleteRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        let work = self.work_for(&context)?;
         if !["case", "id"].contains(&asked.argument.name.as_str()) {
             return Ok(CompleteResult::default());
         }
-        let (work, beginning) = (self.work.clone(), asked.argument.value);
+        let beginning = asked.argument.value;
         let ids = tokio::task::spawn_blocking(move || work.ids(&beginning)).await;
         // A list that cannot be had is no list: this is no place for a failure.
         let mut ids = ids.ok().and_then(Result::ok).unwrap_or_default();
@@ -341,6 +388,7 @@ mod tests {
     use super::super::cases::{Cases, OpenCase};
     use super::super::errors::{Code, Told};
     use super::Server;
+    use crate::access::Principal;
     use crate::case::CaseId;
     use crate::outputs::{Budget, Secrets, Shown};
     use crate::tools::Session;
@@ -349,11 +397,11 @@ mod tests {
     struct Broken(Secrets);
 
     impl Cases for Broken {
-        fn find(&self, given: &str) -> Result<CaseId, Told> {
+        fn find(&self, given: &str, _: Option<&Principal>) -> Result<CaseId, Told> {
             panic!("looked for {given}")
         }
 
-        fn open(&self, _: &OpenCase) -> Result<String, Told> {
+        fn open(&self, _: &OpenCase, _: Option<&Principal>) -> Result<String, Told> {
             Ok("opened".into())
         }
 
@@ -365,11 +413,11 @@ mod tests {
             Err(no())
         }
 
-        fn fork(&self, _: &CaseId, _: Option<&str>) -> Result<String, Told> {
+        fn fork(&self, _: &CaseId, _: Option<&str>, _: Option<&Principal>) -> Result<String, Told> {
             Err(no())
         }
 
-        fn status(&self, _: &CaseId) -> Result<String, Told> {
+        fn status(&self, _: &CaseId, _: Option<&Principal>) -> Result<String, Told> {
             Err(no())
         }
 
@@ -381,11 +429,16 @@ mod tests {
             Err(no())
         }
 
-        fn recent(&self, _: usize, _: Option<&CaseId>) -> Result<String, Told> {
+        fn recent(
+            &self,
+            _: usize,
+            _: Option<&CaseId>,
+            _: Option<&Principal>,
+        ) -> Result<String, Told> {
             Err(no())
         }
 
-        fn ids(&self) -> Result<Vec<CaseId>, Told> {
+        fn ids(&self, _: Option<&Principal>) -> Result<Vec<CaseId>, Told> {
             Err(no())
         }
 
@@ -414,7 +467,13 @@ mod tests {
         let call = |tool: &'static str, given: serde_json::Value| {
             let given = given.as_object().unwrap().clone();
             let act = move |work: &super::Work, stop: &super::Stop| work.answer(tool, given, stop);
-            runtime.block_on(server.attend(tool.into(), act, std::future::pending(), None))
+            runtime.block_on(server.attend(
+                server.work.clone(),
+                tool.into(),
+                act,
+                std::future::pending(),
+                None,
+            ))
         };
         let broken = call("read_file", json!({"case": "a", "path": "b"}));
         assert_eq!(broken.code, Some(Code::InternalError));
@@ -433,7 +492,13 @@ mod tests {
         let act = |_: &super::Work, _: &super::Stop| panic!("begun");
         runtime.block_on(async {
             let held = server.free.acquire_many(super::CALLS_MAX).await.unwrap();
-            let late = server.attend("late".into(), act, std::future::pending(), None);
+            let late = server.attend(
+                server.work.clone(),
+                "late".into(),
+                act,
+                std::future::pending(),
+                None,
+            );
             let late = tokio::join!(late, async {
                 tokio::task::yield_now().await;
                 drop(held);

@@ -8,10 +8,12 @@ use std::time::Duration;
 use nix::unistd::{Pid, getppid};
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
-use rmcp::transport::io::stdio_pipes;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::lines::Lines;
 use super::server::{CALLS_MAX, Server};
+use super::streams::standard;
 use crate::hint::Hint;
 
 /// How often it is looked whether the process is still there that started this one. What
@@ -20,9 +22,9 @@ const PARENT_EVERY: Duration = Duration::from_secs(1);
 /// How often it is looked which cases nobody uses, at least and at most.
 const IDLE_EVERY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
 /// How long a call may take to end that was told to.
-const END_MAX: Duration = Duration::from_secs(8);
+pub(super) const END_MAX: Duration = Duration::from_secs(8);
 /// Threads for what is no call: streams that can only be waited for, and tidying up.
-const THREADS_BESIDE: usize = 8;
+pub(super) const THREADS_BESIDE: usize = 8;
 
 /// The server could not serve.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +32,8 @@ const THREADS_BESIDE: usize = 8;
 pub enum ServeError {
     #[error("the server could not begin")]
     Begin(#[source] io::Error),
-    /// What came first is no request that a client begins with.
-    #[error("the other end does not speak MCP as a client does")]
+    /// Somebody asks and nobody can be answered.
+    #[error("there is no client that could be answered")]
     NoClient(#[source] Box<ServerInitializeError>),
 }
 
@@ -68,10 +70,28 @@ pub fn serve(server: &Server, idle_max: Duration) -> Result<(), ServeError> {
 
 async fn until_the_end(server: &Server, parent: Pid, idle_max: Duration) -> Result<(), ServeError> {
     let mut ends = Ends::listen().map_err(ServeError::Begin)?;
+    let (read, write, _kept) = standard().map_err(ServeError::Begin)?;
     let idle = tokio::spawn(put_down_idle(server.clone(), idle_max));
+    let served = talk(server, read, write, ends.come(parent)).await;
+    idle.abort();
+    served
+}
+
+/// Answers what comes on a stream, on another, until either ends or `ended` does.
+pub async fn talk<R, W>(
+    server: &Server,
+    read: R,
+    write: W,
+    ended: impl Future<Output = ()>,
+) -> Result<(), ServeError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let mut ended = std::pin::pin!(ended);
     let begun = tokio::select! {
-        begun = server.clone().serve(stdio_pipes()) => begun,
-        () = ends.come(parent) => return Ok(()),
+        begun = server.clone().serve(Lines::new(read, write)) => begun,
+        () = &mut ended => return Ok(()),
     };
     let running = match begun {
         Ok(running) => running,
@@ -83,13 +103,12 @@ async fn until_the_end(server: &Server, parent: Pid, idle_max: Duration) -> Resu
     let mut waiting = std::pin::pin!(running.waiting());
     tokio::select! {
         _ = &mut waiting => {}
-        () = ends.come(parent) => {
+        () = ended => {
             server.end();
             cancel.cancel();
             let _ = tokio::time::timeout(END_MAX, waiting).await;
         }
     }
-    idle.abort();
     Ok(())
 }
 
@@ -124,7 +143,7 @@ impl Ends {
 }
 
 /// Lets go of cases that nobody uses, as long as the server is there.
-async fn put_down_idle(server: Server, idle_max: Duration) {
+pub(super) async fn put_down_idle(server: Server, idle_max: Duration) {
     let [least, most] = IDLE_EVERY;
     loop {
         tokio::time::sleep((idle_max / 4).clamp(least, most)).await;

@@ -11,17 +11,21 @@ use super::catalogue::{self, Definition, Does, LONG_TAIL, ReadsOnly};
 use super::desk::Desk;
 use super::errors::{Code, Told};
 use super::{calls, search};
+use crate::access::{Principal, SCOPE_WRITE};
 use crate::case::CaseId;
 use crate::hint::nearest;
 use crate::outputs::Shown;
 use crate::tools::{Call, Kind, Part, ReadFile, Stop};
 
-/// What a call needs besides its arguments.
+/// What a call needs besides its arguments. A copy costs little.
+#[derive(Clone)]
 pub(super) struct Work {
     pub(super) cases: Arc<dyn Cases>,
-    pub(super) desk: Desk,
+    pub(super) desk: Arc<Desk>,
     /// The only case there is for this server.
     pub(super) bound: Option<CaseId>,
+    /// Who asks, where that decides what there is.
+    pub(super) who: Option<Principal>,
 }
 
 /// What whoever asked gets to read.
@@ -37,6 +41,11 @@ const JOURNAL_CALLS: usize = 20;
 const JOURNAL_CALLS_MAX: usize = 80;
 
 impl Work {
+    /// The same as this principal has it; without one, as whoever started the server has.
+    pub(super) fn as_seen_by(&self, who: Option<Principal>) -> Self {
+        Self { who, ..self.clone() }
+    }
+
     /// Does what is asked of a tool that clients list.
     pub(super) fn answer(&self, tool: &str, given: Map<String, Value>, stop: &Stop) -> Answer {
         let done = match catalogue::core(tool) {
@@ -62,6 +71,8 @@ impl Work {
         given: Map<String, Value>,
         stop: &Stop,
     ) -> Result<Answer, Told> {
+        self.only_within_scope(tool, &given)?;
+        let who = self.who.as_ref();
         let mut given = Arguments::new(tool.name, tool.names(), given)?;
         match tool.does {
             Does::Open => {
@@ -73,7 +84,7 @@ impl Work {
                     environment: given.text("environment")?,
                     incident: given.text("incident")?,
                 };
-                Ok(self.good(&self.cases.open(&asked)?))
+                Ok(self.good(&self.cases.open(&asked, who)?))
             }
             Does::Work => {
                 let id = self.case(&mut given)?;
@@ -99,10 +110,11 @@ impl Work {
                 self.only_unbound(tool.name)?;
                 let id = self.case(&mut given)?;
                 let title = given.text("title")?;
-                let forked = self.desk.without(&id, || self.cases.fork(&id, title.as_deref()))?;
+                let fork = || self.cases.fork(&id, title.as_deref(), who);
+                let forked = self.desk.without(&id, fork)?;
                 Ok(self.good(&forked))
             }
-            Does::Status => Ok(self.good(&self.cases.status(&self.case(&mut given)?)?)),
+            Does::Status => Ok(self.good(&self.cases.status(&self.case(&mut given)?, who)?)),
             Does::Journal => {
                 let id = self.case(&mut given)?;
                 let last = given.size("last")?.unwrap_or(JOURNAL_CALLS).min(JOURNAL_CALLS_MAX);
@@ -114,8 +126,11 @@ impl Work {
             }
             Does::Search => {
                 let query = given.text("query")?.unwrap_or_default();
-                let now =
-                    search::Now { is_bound: self.bound.is_some(), in_use: self.desk.ids().len() };
+                let now = search::Now {
+                    is_bound: self.bound.is_some(),
+                    in_use: self.in_use().len(),
+                    may_write: self.may_write(),
+                };
                 Ok(self.good(&search::found(&query, &now)))
             }
             Does::Door { read_only } => {
@@ -181,16 +196,23 @@ impl Work {
     fn case(&self, given: &mut Arguments) -> Result<CaseId, Told> {
         match (given.text("case")?, &self.bound) {
             (Some(named), _) => self.meant(&named),
-            (None, Some(bound)) => Ok(bound.clone()),
+            (None, Some(bound)) => self.meant(bound.as_str()),
             (None, None) => Err(arguments::missing("case")),
         }
     }
 
     /// The case that is called so, if this server has to do with it.
     pub(super) fn meant(&self, named: &str) -> Result<CaseId, Told> {
-        let Some(bound) = &self.bound else { return self.cases.find(named) };
-        match self.cases.find(named) {
+        let who = self.who.as_ref();
+        let found = self.cases.find(named, who);
+        let Some(bound) = &self.bound else { return found };
+        match found {
             Ok(id) if id == *bound => Ok(id),
+            // For whoever does not see that one, there is none at all here.
+            _ if who.is_some() && self.cases.find(bound.as_str(), who).is_err() => {
+                let what = "this server has no case for this token";
+                Err(Told::new(Code::NotFound, what).hint("Ask a person for another token."))
+            }
             // Whether there is another one is not said.
             _ => {
                 let what = format!("this server is bound to `{bound}`, not to `{named}`");
@@ -202,11 +224,35 @@ impl Work {
     /// The ids that begin so, as far as this server has to do with them.
     pub(super) fn ids(&self, beginning: &str) -> Result<Vec<String>, Told> {
         let ids = match &self.bound {
-            Some(bound) => vec![bound.clone()],
-            None => self.cases.ids()?,
+            Some(bound) => vec![self.meant(bound.as_str())?],
+            None => self.cases.ids(self.who.as_ref())?,
         };
         let ids = ids.iter().map(CaseId::to_string).filter(|id| id.starts_with(beginning));
         Ok(ids.collect())
+    }
+
+    /// The cases that are in use, as far as there are such for whoever asks.
+    pub(super) fn in_use(&self) -> Vec<CaseId> {
+        let mut ids = self.desk.ids();
+        ids.retain(|id| {
+            self.who.is_none() || self.cases.find(id.as_str(), self.who.as_ref()).is_ok()
+        });
+        ids
+    }
+
+    /// Whether whoever asks may do more than look.
+    pub(super) fn may_write(&self) -> bool {
+        self.who.as_ref().is_none_or(Principal::may_write)
+    }
+
+    fn only_within_scope(&self, tool: &Definition, given: &Map<String, Value>) -> Result<(), Told> {
+        if self.may_write() || reads_only(tool, given) {
+            return Ok(());
+        }
+        let what =
+            format!("`{}` needs the scope `{SCOPE_WRITE}`, which this token lacks", tool.name);
+        let hint = "Use what only looks, or ask a person for a token that may do more.";
+        Err(Told::new(Code::Forbidden, what).hint(hint))
     }
 
     fn only_unbound(&self, tool: &str) -> Result<(), Told> {
@@ -230,6 +276,12 @@ fn reads_only(tool: &Definition, given: &Map<String, Value>) -> bool {
             Some(value) => value.as_str().is_some_and(|word| words.contains(&word)),
         },
     }
+}
+
+/// Whether a call of a tool that clients list may change something. A tool that nobody
+/// has changes nothing.
+pub(super) fn may_change(tool: &str, given: &Map<String, Value>) -> bool {
+    catalogue::core(tool).is_some_and(|tool| !reads_only(tool, given))
 }
 
 /// Shows that a file is there, and is one.

@@ -74,9 +74,12 @@ impl Client {
 
     /// Sends a line as it stands.
     pub(crate) fn line(&mut self, line: &str) {
-        let stdin = self.stdin.as_mut().unwrap();
-        stdin.write_all(line.as_bytes()).unwrap();
-        stdin.write_all(b"\n").unwrap();
+        self.bytes(format!("{line}\n").as_bytes());
+    }
+
+    /// Sends what need not even be a line.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
     }
 
     pub(crate) fn notify(&mut self, method: &str, params: Value) {

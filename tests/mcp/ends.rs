@@ -13,7 +13,7 @@ use crate::world_of;
 
 /// Waits until a file is there, or is gone.
 #[track_caller]
-fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !is_so() {
         assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");
@@ -22,12 +22,12 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) -> Duration {
     began.elapsed()
 }
 
-fn notes(world: &World, id: &str, name: &str) -> PathBuf {
+pub(crate) fn notes(world: &World, id: &str, name: &str) -> PathBuf {
     world.state().join(format!("cases/{id}/layers/0/notes/upper/{name}"))
 }
 
 /// Whether a process runs whose command line has this in it.
-fn runs(mark: &str) -> bool {
+pub(crate) fn runs(mark: &str) -> bool {
     let Ok(all) = std::fs::read_dir("/proc") else { return false };
     all.flatten().any(|entry| {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -37,7 +37,7 @@ fn runs(mark: &str) -> bool {
 
 /// A command that says when it has begun and then goes on for long, with a mark by which
 /// it is known from outside.
-fn endless(id: &str, mark: &str) -> serde_json::Value {
+pub(crate) fn endless(id: &str, mark: &str) -> serde_json::Value {
     let command = format!("touch /case/notes/begun; exec -a {mark} sleep 600");
     json!({"name": "shell", "arguments": {"case": id, "command": command}})
 }

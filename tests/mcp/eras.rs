@@ -143,18 +143,30 @@ fn what_is_no_request_is_left_and_the_rest_goes_on() {
 }
 
 #[test]
-fn what_no_client_begins_with_is_told_on_stderr_and_nothing_is_on_stdout() {
+fn who_cannot_be_answered_is_told_of_on_stderr_and_nobody_at_all_is_no_fault() {
     let world = World::new();
+    let begin = |name: &str, line: &str| {
+        world.put(&format!("work/{name}"), line);
+        std::fs::File::open(world.path(&format!("work/{name}"))).unwrap()
+    };
     let mut command = world.command(&["mcp"]);
-    let begin = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}\n";
-    world.put("work/begin", begin);
-    command.stdin(std::fs::File::open(world.path("work/begin")).unwrap());
-    let outcome = world.finish(command).code(1);
-    assert_eq!(outcome.stdout, "");
-    let stderr = &outcome.stderr;
-    assert!(stderr.starts_with("error: the other end does not speak MCP"), "{stderr}");
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": LEGACY[3], "capabilities": {},
+        "clientInfo": {"name": "a-test", "version": "1"}}});
+    command.stdin(begin("hello", &hello.to_string()));
+    // Nobody reads there.
+    let (read, write) = nix::unistd::pipe().unwrap();
+    drop(read);
+    command.stdout(write).stderr(std::process::Stdio::piped());
+    let outcome = command.output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    let stderr = String::from_utf8(outcome.stderr).unwrap();
+    assert!(stderr.starts_with("error: there is no client that could be answered"), "{stderr}");
     assert!(stderr.contains("\nhint: Start it from an MCP client"), "{stderr}");
-    // Nobody at all is no fault.
-    let outcome = world.run(&["mcp"]).success();
-    assert_eq!(outcome.to_string(), "");
+    // Whoever goes without having asked anything.
+    let mut command = world.command(&["mcp"]);
+    let news = "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/initialized\"}\n";
+    command.stdin(begin("news", news));
+    assert_eq!(world.finish(command).success().to_string(), "");
+    assert_eq!(world.run(&["mcp"]).success().to_string(), "");
 }

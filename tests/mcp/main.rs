@@ -16,6 +16,7 @@ mod client;
 mod ends;
 mod eras;
 mod errors;
+mod raw;
 mod reading;
 mod working;
 

@@ -117,6 +117,14 @@ pub(super) const TOKENS: &[Rule] = &[
         misses: &["SG.x", "MSG.length"],
     },
     Rule {
+        name: "casefile-token",
+        what: "a token that lets somebody in here",
+        anchors: &["casefile_?"],
+        shape: Token(&[Run(&HEX, 64, 64)]),
+        matches: &["(«case~file_9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015»)"],
+        misses: &["casefile_home", "casefile_9f86d081884c7d659a2feaa0c55ad015"],
+    },
+    Rule {
         name: "vault-token",
         what: "a token of Vault",
         anchors: &["hvs.", "hvb.", "hvr."],
