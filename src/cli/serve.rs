@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::mcp::{Here, IDLE_S};
-use super::report::{Failure, Turn, note};
+use super::report::{Failure, Turn, note, with_causes};
 use super::surroundings::Surroundings;
 use crate::access::{Access, State, Store};
 use crate::disk::{self, DiskError};
@@ -81,6 +81,7 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         limits: Limits::of_rate(serve.rate),
         patience: Duration::from_secs(serve.patience),
         grace: Duration::from_secs(serve.grace),
+        trouble: |error| note(&with_causes(error)),
     };
     let tokens = Store::new(home.path()).list(around.now()).map_err(Failure::user)?;
     let is_for_nobody = !tokens.iter().any(|token| token.state == State::Good)
