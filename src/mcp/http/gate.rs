@@ -52,7 +52,6 @@ pub(super) struct Gate<H> {
     sessions: Arc<Sessions>,
     handler: H,
     service: StreamableHttpService<H, LocalSessionManager>,
-    is_tls: bool,
     ending: watch::Receiver<bool>,
     /// When whoever runs the server was last told of trouble.
     told: Mutex<Option<Instant>>,
@@ -93,7 +92,6 @@ impl<H: Served> Gate<H> {
             StreamableHttpService::new(move || Ok(one.clone()), sessions.manager.clone(), config);
         Self {
             meter: Arc::new(Meter::new(settings.limits)),
-            is_tls: settings.tls.is_some(),
             settings,
             admission,
             sessions,
@@ -138,7 +136,7 @@ impl<H: Served> Gate<H> {
         if pages::is_question(parts) {
             return Ok(pages::answer(METHODS));
         }
-        let base = format!("{}://{host}", if self.is_tls { "https" } else { "http" });
+        let base = self.settings.names.base(&host, self.settings.tls.is_some());
         let path = parts.uri.path();
         if let Some(rest) = path.strip_prefix(metadata::WELL_KNOWN)
             && (rest.is_empty() || rest == PATH)

@@ -35,7 +35,7 @@ use tokio::time::timeout;
 
 pub use limits::Limits;
 pub use listen::{Address, BadAddress, HttpError};
-pub use names::Names;
+pub use names::{BadPublic, Names, Public};
 pub use tls::{Tls, TlsError};
 
 use super::server::{CALLS_MAX, Server};
