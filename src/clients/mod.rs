@@ -285,7 +285,7 @@ mod tests {
                 "casefile": {
                     "type": "stdio",
                     "command": "/usr/bin/casefile",
-                    "args": ["mcp"]
+                    "args": ["mcp"],
                 },
             },
         }
