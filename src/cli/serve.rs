@@ -10,9 +10,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::mcp::{Here, IDLE_S};
-use super::report::{Failure, Turn};
+use super::report::{Failure, Turn, note};
 use super::surroundings::Surroundings;
-use crate::access::Access;
+use crate::access::{Access, State, Store};
 use crate::disk::{self, DiskError};
 use crate::mcp::Server;
 use crate::mcp::http::{Address, Admission, BadAddress, Limits, Names, Settings, Tls, serve_cases};
@@ -82,11 +82,20 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         patience: Duration::from_secs(serve.patience),
         grace: Duration::from_secs(serve.grace),
     };
+    let tokens = Store::new(home.path()).list(around.now()).map_err(Failure::user)?;
+    let is_for_nobody = !tokens.iter().any(|token| token.state == State::Good)
+        && admission.access.issuers().is_empty();
     let here = Here::new(around, "casefile serve")?;
     let server =
         Server::new(Arc::new(here), None).map_err(|error| Failure::new(Turn::Ours, error))?;
     let idle = Duration::from_secs(serve.idle);
-    serve_cases(&server, idle, admission, settings, listening).map_err(Failure::user)?;
+    let ready = |at: &str| {
+        listening(at);
+        if is_for_nobody {
+            note("nobody has a token yet: make one with `casefile token create NAME`");
+        }
+    };
+    serve_cases(&server, idle, admission, settings, ready).map_err(Failure::user)?;
     Ok(ExitCode::SUCCESS)
 }
 

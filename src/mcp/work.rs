@@ -280,19 +280,10 @@ fn reads_only(tool: &Definition, given: &Map<String, Value>) -> bool {
     }
 }
 
-/// Whether a call of a tool that clients list may change something. What is behind a door
-/// counts as itself; a tool that nobody has changes nothing.
+/// Whether a call of a tool that clients list may change something. A tool that nobody
+/// has changes nothing.
 pub(super) fn may_change(tool: &str, given: &Map<String, Value>) -> bool {
-    let Some(tool) = catalogue::core(tool) else { return false };
-    match tool.does {
-        Does::Door { .. } => {
-            let name = given.get("name").and_then(Value::as_str).unwrap_or_default();
-            let inner = given.get("arguments").and_then(Value::as_object).cloned();
-            let inner = inner.unwrap_or_default();
-            catalogue::behind(name).is_some_and(|tool| !reads_only(tool, &inner))
-        }
-        _ => !reads_only(tool, given),
-    }
+    catalogue::core(tool).is_some_and(|tool| !reads_only(tool, given))
 }
 
 /// Shows that a file is there, and is one.

@@ -139,6 +139,18 @@ fn only_its_own_names_and_pages_that_may_get_further() {
             }
         }
     }
+    // A browser asks before it sends a token, and is told of its own page alone.
+    for (origin, want) in [("https://app.example.com", 204), ("https://evil.example.com", 403)] {
+        let headers = [("Origin", origin), ("Access-Control-Request-Method", "POST")];
+        let reply = server.once(&request("OPTIONS", "/mcp", &headers, ""));
+        assert_eq!(reply.status, want, "{reply}");
+        let is_told = reply.header("access-control-allow-origin") == origin;
+        assert_eq!(is_told, want == 204, "{reply}");
+        assert!(!reply.header("access-control-allow-origin").contains('*'), "{reply}");
+        let reply = server.once(&request("GET", "/mcp", &[("Origin", origin)], ""));
+        let exposed = reply.header("access-control-expose-headers");
+        assert_eq!(exposed.contains("mcp-session-id"), want == 204, "{reply}");
+    }
     // Who names nobody is answered, too.
     assert_eq!(server.once("GET /mcp HTTP/1.1\r\n\r\n").status, 400);
 }

@@ -24,14 +24,13 @@ fn a_token_that_only_reads_changes_nothing() {
         ("read_file",            of(json!({"path": "repos/app/one.txt"})),                    true),
         ("grep",                 of(json!({"pattern": "one"})),                               true),
         ("search_tools",         json!({"query": "journal"}),                                 true),
-        ("call_tool",            json!({"name": "case_status", "arguments": of(json!({}))}),  true),
         ("call_read_only_tool",  json!({"name": "case_status", "arguments": of(json!({}))}),  true),
         ("open_case",            json!({"repos": ["app"]}),                                   false),
         ("shell",                of(json!({"command": "true"})),                              false),
         ("write_file",           of(json!({"path": "notes/a", "text": "a"})),                 false),
         ("close_case",           of(json!({})),                                               false),
         ("call_tool",            json!({"name": "fork_case", "arguments": of(json!({}))}),    false),
-        ("call_read_only_tool",  json!({"name": "fork_case", "arguments": of(json!({}))}),    false),
+        ("call_tool",            json!({"name": "case_status", "arguments": of(json!({}))}),  false),
     ];
     // What there is, without what state it is in.
     let ids = || {
@@ -59,5 +58,10 @@ fn a_token_that_only_reads_changes_nothing() {
             assert!(reply.body.contains("code: FORBIDDEN"), "{whole}");
         }
     }
+    // Through the other door it is not a matter of scopes.
+    let mut client = Client::start(&server, &reader, MODERN);
+    let fork = json!({"name": "fork_case", "arguments": of(json!({}))});
+    let (text, is_error) = client.call("call_read_only_tool", fork);
+    assert!(is_error && text.ends_with("code: FORBIDDEN\n"), "{text}");
     assert_eq!(ids(), before);
 }

@@ -212,8 +212,8 @@ impl Reply {
     pub(crate) fn json(&self) -> Value {
         let text = match self.header("content-type") {
             "text/event-stream" => {
-                let data = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
-                data.last().unwrap_or_else(|| panic!("{self}"))
+                let mut data = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
+                data.next_back().unwrap_or_else(|| panic!("{self}"))
             }
             _ => &self.body,
         };

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use super::body::{self, Held, Reply};
 use super::limits::{Meter, What};
 use super::metadata::{self, Lack};
+use super::pages;
 use super::refusal::Refusal;
 use super::sessions::Sessions;
 use super::{Admission, PATH, Served, Settings};
@@ -110,13 +111,15 @@ impl<H: Served> Gate<H> {
         local: SocketAddr,
     ) -> Response<Reply> {
         let (mut parts, mut body) = request.into_parts();
-        match self.passed(&mut parts, &mut body, local).await {
+        let mut response = match self.passed(&mut parts, &mut body, local).await {
             Ok(response) => response,
             Err(refusal) => {
                 body::discard(&parts.headers, body).await;
                 refusal.response()
             }
-        }
+        };
+        self.settings.names.tell_page(&parts.headers, response.headers_mut());
+        response
     }
 
     async fn passed(
@@ -127,6 +130,9 @@ impl<H: Served> Gate<H> {
     ) -> Result<Response<Reply>, Refusal> {
         let host = self.host(parts, local)?;
         self.origin(&parts.headers)?;
+        if pages::is_question(parts) {
+            return Ok(pages::answer(METHODS));
+        }
         let base = format!("{}://{host}", if self.is_tls { "https" } else { "http" });
         let path = parts.uri.path();
         if let Some(rest) = path.strip_prefix(metadata::WELL_KNOWN)

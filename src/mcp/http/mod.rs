@@ -15,6 +15,7 @@ mod limits;
 mod listen;
 mod metadata;
 mod names;
+mod pages;
 mod refusal;
 mod sessions;
 mod tls;
