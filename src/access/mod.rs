@@ -34,6 +34,11 @@ use crate::case::CaseId;
 use last_use::LastUse;
 use secret::Digest;
 
+/// Whether a text has the form of a token, and so is nothing to be shown or kept.
+pub fn is_token(given: &str) -> bool {
+    Digest::of_bearer(given).is_some()
+}
+
 /// What lets a bearer look at its cases, and what lets it do everything else with them.
 pub const SCOPE_READ: &str = "cases:read";
 pub const SCOPE_WRITE: &str = "cases:write";
