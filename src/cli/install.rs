@@ -109,9 +109,10 @@ fn act(install: &Install, around: &Surroundings) -> Result<String, NotInstalled>
     let there = disk::read_small(&file, FILE_BYTES_MAX)?;
     let old = String::from_utf8(there.clone().unwrap_or_default())
         .map_err(|_| NotInstalled::NoText(file.clone()))?;
-    let new = client
-        .edited(&old, name, &reach)
-        .map_err(|source| NotInstalled::Edit { path: file.clone(), source })?;
+    let new = client.edited(&old, name, &reach).map_err(|error| match error {
+        NotEdited::NoRemote => NotInstalled::Print(error),
+        source => NotInstalled::Edit { path: file.clone(), source },
+    })?;
     if there.is_some() && new == old {
         return Ok(format!("`{name}` is in {} already\n", file.display()));
     }

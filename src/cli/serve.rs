@@ -13,6 +13,7 @@ use super::mcp::{Here, IDLE_S};
 use super::report::{Failure, Turn, note, with_causes};
 use super::surroundings::Surroundings;
 use crate::access::{Access, State, Store};
+use crate::config::RATE_MAX;
 use crate::disk::{self, DiskError};
 use crate::mcp::Server;
 use crate::mcp::http::{
@@ -48,9 +49,10 @@ pub(crate) struct Serve {
     /// Where clients reach it, if something before it does TLS: `https://cases.example.com`
     #[arg(long, value_name = "URL", value_parser = public)]
     url: Option<Public>,
-    /// Let each token ask so often in a second, for as long as it goes on
-    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_s)]
-    rate: u32,
+    /// Let each token ask so often in a second, for as long as it goes on [default: what
+    /// casefile.yaml says, else 500]
+    #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
+    rate: Option<u32>,
     /// Wait no longer for a request to come whole
     #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().patience.as_secs())]
     patience: u64,
@@ -75,7 +77,16 @@ fn address(given: &str) -> Result<Address, BadAddress> {
 
 pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
-    let admission = Admission { access: Access::new(home.path()), clock: Surroundings::clock };
+    // Whose tokens are taken is not for a file to say that was merely found.
+    let (trusted, _) = around.trusted()?;
+    let set = trusted.serve();
+    let issuers = set.issuers.iter().map(|issuer| issuer.value.clone()).collect();
+    let access = Access::new(home.path()).with_issuers(issuers);
+    let admission = Admission { access, clock: Surroundings::clock };
+    let rate = serve.rate.or_else(|| set.rate.as_ref().map(|rate| rate.value));
+    let (mut hosts, mut origins) = (serve.allow_host, serve.allow_origin);
+    hosts.extend(set.allowed_hosts.iter().map(|host| host.value.clone()));
+    origins.extend(set.allowed_origins.iter().map(|origin| origin.value.clone()));
     let tls = match (&serve.tls_cert, &serve.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(Tls::new(&pem(certificate)?, &pem(key)?).map_err(Failure::user)?)
@@ -86,8 +97,8 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         address: serve.listen,
         is_insecure: serve.insecure,
         tls,
-        names: Names { hosts: serve.allow_host, origins: serve.allow_origin, public: serve.url },
-        limits: Limits::of_rate(serve.rate),
+        names: Names { hosts, origins, public: serve.url },
+        limits: rate.map_or_else(Limits::default, Limits::of_rate),
         patience: Duration::from_secs(serve.patience),
         grace: Duration::from_secs(serve.grace),
         trouble: |error| note(&with_causes(error)),

@@ -19,6 +19,8 @@ mod ground;
 #[path = "../http/wire.rs"]
 mod wire;
 
+mod install;
+mod issued;
 mod seen;
 mod tokens;
 

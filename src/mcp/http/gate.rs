@@ -237,6 +237,11 @@ impl<H: Served> Gate<H> {
                 self.trouble(&refused);
                 Refusal::unavailable(refused.to_string(), WAIT_FOR_HOST)
             }
+            Refused::Scope => {
+                let hint = "Ask whoever issues tokens for one with these scopes.";
+                Refusal::forbidden(refused.to_string(), hint)
+                    .with(WWW_AUTHENTICATE, metadata::challenge(base, Lack::Scope))
+            }
             _ => {
                 let challenge = metadata::challenge(base, Lack::GoodToken);
                 Refusal::unauthorized(refused.to_string(), challenge)
