@@ -61,7 +61,7 @@ const NAMED_IN: Table<'static> = &[
     ("tokio_rustls", &["src/mcp/http/"]),
     ("jsonc_parser", &["src/clients/"]),
     ("toml_edit", &["src/clients/"]),
-    ("ring",        &["src/access/jwt/"]),
+    ("ring",        &["src/access/jwt/", "src/mcp/http/tls.rs"]),
     ("ureq",        &["src/access/jwt/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),
 ];
