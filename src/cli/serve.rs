@@ -10,13 +10,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::mcp::{Here, IDLE_S};
-use super::report::{Failure, Turn, note};
+use super::report::{Failure, Turn, note, with_causes};
 use super::surroundings::Surroundings;
 use crate::access::{Access, State, Store};
 use crate::config::RATE_MAX;
 use crate::disk::{self, DiskError};
 use crate::mcp::Server;
-use crate::mcp::http::{Address, Admission, BadAddress, Limits, Names, Settings, Tls, serve_cases};
+use crate::mcp::http::{
+    Address, Admission, BadAddress, BadPublic, Limits, Names, Public, Settings, Tls, serve_cases,
+};
 
 /// Serve cases over HTTP, to clients that have a token
 ///
@@ -44,6 +46,9 @@ pub(crate) struct Serve {
     /// Let pages of this origin use the server, too: `https://app.example.com`
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    /// Where clients reach it, if something before it does TLS: `https://cases.example.com`
+    #[arg(long, value_name = "URL", value_parser = public)]
+    url: Option<Public>,
     /// Let each token ask so often in a second, for as long as it goes on [default: what
     /// casefile.yaml says, else 500]
     #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
@@ -61,6 +66,10 @@ pub(crate) struct Serve {
 
 /// A file of PEM is no larger.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
+
+fn public(given: &str) -> Result<Public, BadPublic> {
+    given.parse()
+}
 
 fn address(given: &str) -> Result<Address, BadAddress> {
     given.parse()
@@ -88,10 +97,11 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         address: serve.listen,
         is_insecure: serve.insecure,
         tls,
-        names: Names { hosts, origins },
+        names: Names { hosts, origins, public: serve.url },
         limits: rate.map_or_else(Limits::default, Limits::of_rate),
         patience: Duration::from_secs(serve.patience),
         grace: Duration::from_secs(serve.grace),
+        trouble: |error| note(&with_causes(error)),
     };
     let tokens = Store::new(home.path()).list(around.now()).map_err(Failure::user)?;
     let is_for_nobody = !tokens.iter().any(|token| token.state == State::Good)
