@@ -110,17 +110,15 @@ impl Keys {
                 Ok(keys)
             }
             other => {
-                // Who comes second waits for the first, and has what that one got.
-                let _one = lock(&self.shared.asking);
-                if let Some(keys) = known(KEPT).filter(|keys| has(keys)) {
-                    return Ok(keys);
+                // Strangers come this far, so nobody waits for another's question.
+                if let Ok(_one) = self.shared.asking.try_lock() {
+                    let asked = self.shared.ask(url, now);
+                    if let Some(keys) = known(KEPT) {
+                        return Ok(keys);
+                    }
+                    asked?;
                 }
-                let asked = self.shared.ask(url, now);
-                match (known(KEPT), asked) {
-                    (Some(keys), _) => Ok(keys),
-                    (None, Err(failed)) => Err(failed),
-                    (None, Ok(())) => other.ok_or_else(|| NoKeys.into()),
-                }
+                other.ok_or_else(|| NoKeys.into())
             }
         }
     }
