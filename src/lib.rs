@@ -17,6 +17,7 @@ pub mod attack;
 pub mod case;
 pub mod changed;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod disk;
 pub mod govern;

@@ -22,6 +22,7 @@ use std::path::Path;
 #[rustfmt::skip]
 const MAY_USE: Table<'static> = &[
     ("hint",   &[]),
+    ("clients", &["hint"]),
     ("yaml",   &["hint"]),
     ("disk",   &["hint"]),
     ("config", &["hint", "yaml", "disk"]),
@@ -37,7 +38,7 @@ const MAY_USE: Table<'static> = &[
     ("tools",  &["hint", "disk", "config", "case", "jail", "outputs", "govern"]),
     ("mcp",    &["hint", "case", "access", "outputs", "tools"]),
     ("cli",    &["hint", "yaml", "disk", "config", "case", "access", "repos", "jail", "attack",
-                "world", "outputs", "govern", "tools", "mcp"]),
+                "world", "outputs", "govern", "tools", "mcp", "clients"]),
     ("main",   &["cli", "jail", "attack", "changed"]),
 ];
 
@@ -58,6 +59,10 @@ const NAMED_IN: Table<'static> = &[
     ("hyper",       &["src/mcp/"]),
     ("hyper_util",  &["src/mcp/http/"]),
     ("tokio_rustls", &["src/mcp/http/"]),
+    ("jsonc_parser", &["src/clients/"]),
+    ("toml_edit", &["src/clients/"]),
+    ("ring",        &["src/access/jwt/", "src/mcp/http/tls.rs"]),
+    ("ureq",        &["src/access/jwt/"]),
     ("tokio",       &["src/mcp/", "src/jobs/", "src/connect/", "src/agent/"]),
 ];
 

@@ -6,13 +6,15 @@
 //! ```
 //!
 //! Nobody is let in without a token. One of ours (`tokens`) is a random number that
-//! casefile made, of which only a digest is kept.
+//! casefile made, of which only a digest is kept. One of somebody else's (`jwt`) counts if
+//! the configuration says whose signature to take.
 //!
 //! A principal sees the cases that it opened, and those that its token names. Of any
 //! other it is told what it is told of a case that never was; whoever answers for a
 //! principal asks [`Principal::sees`] before anything else about a case.
 
 mod glob;
+mod jwt;
 mod last_use;
 mod name;
 mod record;
@@ -31,8 +33,14 @@ pub use secret::Secret;
 pub use store::{Listed, Store, StoreError, Wanted};
 
 use crate::case::CaseId;
+use crate::config::Issuer;
 use last_use::LastUse;
 use secret::Digest;
+
+/// Whether a text has the form of a token, and so is nothing to be shown or kept.
+pub fn is_token(given: &str) -> bool {
+    Digest::of_bearer(given).is_some()
+}
 
 /// What lets a bearer look at its cases, and what lets it do everything else with them.
 pub const SCOPE_READ: &str = "cases:read";
@@ -54,7 +62,7 @@ impl Principal {
         Self(Arc::new(Who { key, may_write, cases }))
     }
 
-    /// Who it is, the same each time: `token:ci`.
+    /// Who it is, the same each time: `token:ci`, or `jwt:https://login.example.com#ada`.
     pub fn key(&self) -> &str {
         &self.0.key
     }
@@ -81,6 +89,12 @@ pub enum Refused {
     Expired,
     #[error("the token was revoked")]
     Revoked,
+    #[error("the token is not good yet")]
+    Early,
+    #[error("the token is for somebody else")]
+    Audience,
+    #[error("the token has neither the scope `{SCOPE_READ}` nor `{SCOPE_WRITE}`")]
+    Scope,
     /// It may be good, but that cannot be found out.
     #[error("tokens cannot be checked at the moment")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -91,18 +105,27 @@ pub enum Refused {
 pub struct Access {
     tokens: store::Watched,
     last_use: LastUse,
+    issuers: Vec<jwt::Trusted>,
 }
 
 impl Access {
     /// What lets somebody in where cases are kept in `home`.
     pub fn new(home: &Path) -> Self {
         let store = Store::new(home);
-        Self { last_use: LastUse::new(store.last_use_dir()), tokens: store.watched() }
+        let last_use = LastUse::new(store.last_use_dir());
+        Self { last_use, tokens: store.watched(), issuers: Vec::new() }
+    }
+
+    /// The same, which also takes the tokens of these.
+    pub fn with_issuers(self, issuers: Vec<Issuer>) -> Self {
+        Self { issuers: issuers.into_iter().map(jwt::Trusted::new).collect(), ..self }
     }
 
     /// Finds out who a bearer is. What was changed before this was called counts.
     pub fn admit(&self, bearer: &str, now: Timestamp) -> Result<Principal, Refused> {
-        let Some(digest) = Digest::of_bearer(bearer) else { return Err(Refused::Unknown) };
+        let Some(digest) = Digest::of_bearer(bearer) else {
+            return jwt::admit(&self.issuers, bearer, now);
+        };
         let tokens = self.tokens.now().map_err(|error| Refused::Unavailable(Box::new(error)))?;
         let token = tokens.with(&digest).ok_or(Refused::Unknown)?;
         match token.state(now) {
@@ -117,6 +140,6 @@ impl Access {
 
     /// Whose tokens are taken besides our own.
     pub fn issuers(&self) -> Vec<String> {
-        Vec::new()
+        self.issuers.iter().map(|issuer| issuer.name().to_owned()).collect()
     }
 }

@@ -257,14 +257,14 @@ struct Seen {
 /// What tells one version from another. The times and the size are for one who edits the
 /// file where it lies.
 #[derive(Debug, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     file: (u64, u64),
     size: u64,
     changed: [(i64, i64); 2],
 }
 
 impl Stamp {
-    fn of(file: &File) -> io::Result<Self> {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
         let about = file.metadata()?;
         Ok(Self {
             file: (about.dev(), about.ino()),

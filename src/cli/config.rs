@@ -10,7 +10,7 @@ use super::report::{Failure, print, warn};
 use super::surroundings::Surroundings;
 use super::table::Table;
 use crate::config::limits::TABLE;
-use crate::config::{FILE_NAME, Settings, Source, Trust, find, template};
+use crate::config::{FILE_NAME, Jwks, Settings, Source, Trust, find, template};
 use crate::disk::{DiskError, replace_as};
 use crate::hint::Hint;
 use crate::jail::policy::{Library, PolicyError};
@@ -131,12 +131,44 @@ fn rows(settings: &Settings) -> Vec<(String, Value, Source)> {
         let value = json!(path.value.to_string_lossy());
         rows.push(("secrets.files".into(), value, path.source.clone()));
     }
+    serve_rows(settings, &mut rows);
     for row in &TABLE {
         let value = settings.limits().get(row.limit);
         let source = settings.limit_source(row.limit).clone();
         rows.push((format!("limits.{}", row.key), json!(value), source));
     }
     rows
+}
+
+fn serve_rows(settings: &Settings, rows: &mut Vec<(String, Value, Source)>) {
+    let serve = settings.serve();
+    for issuer in &serve.issuers {
+        let about = &issuer.value;
+        let jwks = match &about.jwks {
+            Jwks::File(path) => path.to_string_lossy().into_owned(),
+            Jwks::Url(url) => url.clone(),
+        };
+        let all = [
+            ("issuer", Some(about.issuer.as_str())),
+            ("audience", Some(&about.audience)),
+            ("jwks", Some(&jwks)),
+            ("scope_claim", about.scope_claim.as_deref()),
+            ("cases_claim", about.cases_claim.as_deref()),
+        ];
+        for (key, value) in all.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+            rows.push((format!("serve.issuers.{key}"), json!(value), issuer.source.clone()));
+        }
+    }
+    for (key, list) in
+        [("allowed_hosts", &serve.allowed_hosts), ("allowed_origins", &serve.allowed_origins)]
+    {
+        for setting in list {
+            rows.push((format!("serve.{key}"), json!(setting.value), setting.source.clone()));
+        }
+    }
+    if let Some(rate) = &serve.rate {
+        rows.push(("serve.rate".into(), json!(rate.value), rate.source.clone()));
+    }
 }
 
 fn told(source: &Source) -> Value {

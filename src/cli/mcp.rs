@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::report::{Failure, Turn};
 use super::surroundings::Surroundings;
 use super::table::Table;
-use super::{close, fork, journal, list, open, policy, session, show, time};
+use super::{close, fork, install, journal, list, open, policy, session, show, time};
 use crate::access::Principal;
 use crate::case::{self, CaseError, CaseId, Home, Listed, Opener};
 use crate::config::Untrusted;
@@ -28,7 +28,10 @@ use crate::world::WorldError;
 /// It opens cases with what is set where it was started, and works in them as long as
 /// the client is there.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Mcp {
+    #[command(subcommand)]
+    act: Option<Act>,
     /// Serve this case and no other: its id, or the beginning of it
     #[arg(long, value_name = "CASE")]
     case: Option<String>,
@@ -37,10 +40,18 @@ pub(crate) struct Mcp {
     idle: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum Act {
+    Install(install::Install),
+}
+
 /// How long a case is kept that nobody asks anything of, if nobody says.
 pub(super) const IDLE_S: u64 = 300;
 
 pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> {
+    if let Some(Act::Install(install)) = &mcp.act {
+        return install::run(install, &around);
+    }
     let home = around.home()?;
     let bound = mcp.case.as_deref().map(|given| case::find(&home, given));
     let bound = bound.transpose().map_err(Failure::case)?;

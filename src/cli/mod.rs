@@ -16,6 +16,7 @@ mod fork;
 mod gc;
 mod grep;
 mod inside;
+mod install;
 mod journal;
 mod list;
 mod mcp;

@@ -10,12 +10,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::mcp::{Here, IDLE_S};
-use super::report::{Failure, Turn, note};
+use super::report::{Failure, Turn, note, with_causes};
 use super::surroundings::Surroundings;
 use crate::access::{Access, State, Store};
+use crate::config::RATE_MAX;
 use crate::disk::{self, DiskError};
 use crate::mcp::Server;
-use crate::mcp::http::{Address, Admission, BadAddress, Limits, Names, Settings, Tls, serve_cases};
+use crate::mcp::http::{
+    Address, Admission, BadAddress, BadPublic, Limits, Names, Public, Settings, Tls, serve_cases,
+};
 
 /// Serve cases over HTTP, to clients that have a token
 ///
@@ -43,9 +46,13 @@ pub(crate) struct Serve {
     /// Let pages of this origin use the server, too: `https://app.example.com`
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
-    /// Let each token ask so often in a second, for as long as it goes on
-    #[arg(long, value_name = "REQUESTS", default_value_t = Limits::default().requests_per_s)]
-    rate: u32,
+    /// Where clients reach it, if something before it does TLS: `https://cases.example.com`
+    #[arg(long, value_name = "URL", value_parser = public)]
+    url: Option<Public>,
+    /// Let each token ask so often in a second, for as long as it goes on [default: what
+    /// casefile.yaml says, else 500]
+    #[arg(long, value_name = "REQUESTS", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
+    rate: Option<u32>,
     /// Wait no longer for a request to come whole
     #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().patience.as_secs())]
     patience: u64,
@@ -60,13 +67,26 @@ pub(crate) struct Serve {
 /// A file of PEM is no larger.
 const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
+fn public(given: &str) -> Result<Public, BadPublic> {
+    given.parse()
+}
+
 fn address(given: &str) -> Result<Address, BadAddress> {
     given.parse()
 }
 
 pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failure> {
     let home = around.home()?;
-    let admission = Admission { access: Access::new(home.path()), clock: Surroundings::clock };
+    // Whose tokens are taken is not for a file to say that was merely found.
+    let (trusted, _) = around.trusted()?;
+    let set = trusted.serve();
+    let issuers = set.issuers.iter().map(|issuer| issuer.value.clone()).collect();
+    let access = Access::new(home.path()).with_issuers(issuers);
+    let admission = Admission { access, clock: Surroundings::clock };
+    let rate = serve.rate.or_else(|| set.rate.as_ref().map(|rate| rate.value));
+    let (mut hosts, mut origins) = (serve.allow_host, serve.allow_origin);
+    hosts.extend(set.allowed_hosts.iter().map(|host| host.value.clone()));
+    origins.extend(set.allowed_origins.iter().map(|origin| origin.value.clone()));
     let tls = match (&serve.tls_cert, &serve.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(Tls::new(&pem(certificate)?, &pem(key)?).map_err(Failure::user)?)
@@ -77,10 +97,11 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
         address: serve.listen,
         is_insecure: serve.insecure,
         tls,
-        names: Names { hosts: serve.allow_host, origins: serve.allow_origin },
-        limits: Limits::of_rate(serve.rate),
+        names: Names { hosts, origins, public: serve.url },
+        limits: rate.map_or_else(Limits::default, Limits::of_rate),
         patience: Duration::from_secs(serve.patience),
         grace: Duration::from_secs(serve.grace),
+        trouble: |error| note(&with_causes(error)),
     };
     let tokens = Store::new(home.path()).list(around.now()).map_err(Failure::user)?;
     let is_for_nobody = !tokens.iter().any(|token| token.state == State::Good)

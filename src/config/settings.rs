@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::limits::{Limit, Limits, TABLE};
 use super::raw::Raw;
+use super::serve::Serve;
 use super::{Given, POLICY_DIR_NAME, PolicyName, find};
 use crate::hint::Hint;
 use crate::yaml::{self, Located, Place, Placed};
@@ -19,6 +20,7 @@ pub struct Settings {
     deploys: Option<Setting<PathBuf>>,
     environment: Option<Setting<String>>,
     secrets: Secrets,
+    serve: Serve,
     limits: Limits,
     limit_sources: [Source; TABLE.len()],
 }
@@ -88,6 +90,7 @@ impl Settings {
             deploys: None,
             environment: None,
             secrets: Secrets::default(),
+            serve: Serve::default(),
             limits: Limits::default(),
             limit_sources: [const { Source::Default }; TABLE.len()],
         };
@@ -140,6 +143,11 @@ impl Settings {
         &self.secrets
     }
 
+    /// What `casefile serve` is to be.
+    pub fn serve(&self) -> &Serve {
+        &self.serve
+    }
+
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -185,6 +193,9 @@ impl Settings {
             let value = path_of("secrets.files", "file", &path, file, beside, given)?;
             self.secrets.files.push(Setting { value, source: source(path.at) });
         }
+        if let Some(serve) = raw.serve {
+            self.serve = Serve::of(serve, file, beside, given)?;
+        }
         for (key, value) in raw.limits.unwrap_or_default().0 {
             let limit = limit_of(&key, file)?;
             self.limits.set(limit, value.value).map_err(|out| Located::at(file, value.at, out))?;
@@ -206,7 +217,7 @@ fn beside(file: &Path, given: &Given) -> PathBuf {
     file.parent().map_or_else(|| file.clone(), Path::to_path_buf)
 }
 
-fn path_of(
+pub(super) fn path_of(
     key: &str,
     what: &str,
     path: &Placed<String>,

@@ -49,6 +49,19 @@ const DEPLOYS: &str = "\
 # secrets:
 #   variables: [DB_URL]
 #   files: [~/.config/checkout/token]
+
+# How `casefile serve` is to be. Whose tokens it takes besides those of `casefile
+# token`: each issuer as its tokens name it, for whom they have to be, and its public
+# keys, in a file or at an address. `scope_claim` and `cases_claim` may name the claims
+# with the scopes (`cases:read`, `cases:write`) and with patterns of case ids.
+# serve:
+#   issuers:
+#     - issuer: https://login.example.com/
+#       audience: https://cases.example.com/mcp
+#       jwks: https://login.example.com/keys
+#   allowed_hosts: [cases.example.com]
+#   allowed_origins: [https://app.example.com]
+#   rate: 500
 ";
 
 const LIMITS: &str = "\

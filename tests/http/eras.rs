@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, LEGACY, MODERN, request, said, token};
+use crate::client::{Client, LEGACY, MODERN, request, token};
 use crate::common::{World, users};
 use crate::wire::Server;
 use crate::world_of;
@@ -130,23 +130,28 @@ fn many_clients_of_two_tokens_get_each_its_own_answers() {
 }
 
 #[test]
-fn a_stream_of_a_session_stays_open_and_progress_comes_before_the_answer() {
+fn a_client_of_a_session_that_was_cut_off_gets_its_answer_when_it_comes_back() {
     let world = world_of(crate::common::User::Same);
     let token = token(&world, &["ci"]);
     let server = Server::start(&world, &[]);
-    let mut client = Client::start(&server, &token, LEGACY[2]);
-    let mut stream = client.beside(&server);
-    let get = request("GET", "/mcp", &stream.headers(&[]), "");
-    stream.connection.send(get);
-    let head = stream.connection.head();
-    assert_eq!((head.status, head.header("content-type")), (200, "text/event-stream"));
+    let mut client = Client::start(&server, &token, LEGACY[3]);
     let id = client.open();
-    let mut modern = Client::start(&server, &token, MODERN);
-    let shell = json!({"name": "shell", "arguments": {"case": id, "command": "sleep 11"},
-        "_meta": {"progressToken": "t-1"}});
-    let reply = modern.reply("tools/call", shell);
-    assert_eq!(reply.header("content-type"), "text/event-stream", "{reply}");
-    let told = reply.body.matches("notifications/progress").count();
-    assert_eq!(told, 1, "{reply}");
-    assert!(said(&reply.json()["result"]).0.starts_with("exit 0"), "{reply}");
+    let mut cut = client.beside(&server);
+    let shell = json!({"case": id, "command": "sleep 1; echo it went on"});
+    cut.ask("tools/call", json!({"name": "shell", "arguments": shell}));
+    assert_eq!(cut.connection.head().status, 200);
+    // The first event has nothing in it but where it is.
+    let first = String::from_utf8(cut.connection.chunk()).unwrap();
+    let at = first.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned();
+    drop(cut);
+    let mut back = client.beside(&server);
+    let again = request("GET", "/mcp", &back.headers(&[("Last-Event-ID", &at)]), "");
+    back.connection.send(again);
+    let head = back.connection.head();
+    assert_eq!((head.status, head.header("content-type")), (200, "text/event-stream"));
+    let mut text = String::new();
+    while !text.contains("\"result\"") {
+        text.push_str(&String::from_utf8(back.connection.chunk()).unwrap());
+    }
+    assert!(text.contains("it went on"), "{text}");
 }

@@ -105,6 +105,15 @@ fn a_client_learns_without_a_token_which_one_it_needs() {
         let reply = server.once(&request("POST", &path, &[], "{}"));
         assert_eq!((reply.status, reply.header("allow")), (405, "GET"), "{reply}");
     }
+    // Behind something that does TLS, the client knows it by another address.
+    let server = Server::start(&world, &["--url", "https://cases.example.com"]);
+    let host = [("Host", "cases.example.com")];
+    let path = "/.well-known/oauth-protected-resource/mcp";
+    let reply = server.once(&request("GET", path, &host, ""));
+    assert_eq!(reply.json()["resource"], "https://cases.example.com/mcp", "{reply}");
+    let reply = server.once(&request("GET", "/mcp", &host, ""));
+    let challenge = reply.header("www-authenticate");
+    assert!(challenge.contains(&format!("\"https://cases.example.com{path}\"")), "{reply}");
 }
 
 #[test]

@@ -138,3 +138,16 @@ fn a_body_that_is_too_large_is_refused_before_it_is_read() {
     assert_eq!(connection.reply().status, 400);
     assert!(client.beside(&server).result("tools/list", json!({}))["tools"].is_array());
 }
+
+#[test]
+fn a_crowd_that_says_nothing_only_keeps_others_waiting() {
+    let world = World::new();
+    let (server, client) = hasty(&world);
+    let began = Instant::now();
+    let crowd: Vec<_> =
+        (0..600).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+    let mut late = client.beside(&server);
+    assert!(late.result("tools/list", json!({}))["tools"].is_array());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    drop(crowd);
+}

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
@@ -41,6 +41,8 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const METHODS: &str = "GET, POST, DELETE";
 /// When to try again what cannot be checked now.
 const WAIT_FOR_HOST: Duration = Duration::from_secs(5);
+/// How often whoever runs the server is told of trouble that does not end.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What all connections have in common.
 pub(super) struct Gate<H> {
@@ -50,8 +52,9 @@ pub(super) struct Gate<H> {
     sessions: Arc<Sessions>,
     handler: H,
     service: StreamableHttpService<H, LocalSessionManager>,
-    is_tls: bool,
     ending: watch::Receiver<bool>,
+    /// When whoever runs the server was last told of trouble.
+    told: Mutex<Option<Instant>>,
 }
 
 /// The little of a message that has to be known here.
@@ -89,13 +92,13 @@ impl<H: Served> Gate<H> {
             StreamableHttpService::new(move || Ok(one.clone()), sessions.manager.clone(), config);
         Self {
             meter: Arc::new(Meter::new(settings.limits)),
-            is_tls: settings.tls.is_some(),
             settings,
             admission,
             sessions,
             handler,
             service,
             ending,
+            told: Mutex::default(),
         }
     }
 
@@ -133,7 +136,7 @@ impl<H: Served> Gate<H> {
         if pages::is_question(parts) {
             return Ok(pages::answer(METHODS));
         }
-        let base = format!("{}://{host}", if self.is_tls { "https" } else { "http" });
+        let base = self.settings.names.base(&host, self.settings.tls.is_some());
         let path = parts.uri.path();
         if let Some(rest) = path.strip_prefix(metadata::WELL_KNOWN)
             && (rest.is_empty() || rest == PATH)
@@ -145,7 +148,7 @@ impl<H: Served> Gate<H> {
         }
         let principal = self.principal(&parts.headers, &base)?;
         let what = if parts.method == Method::GET { What::Stream } else { What::Call };
-        let turn = self.meter.enter(principal.key(), what, Instant::now()).map_err(|wait| {
+        let mut turn = self.meter.enter(principal.key(), what, Instant::now()).map_err(|wait| {
             Refusal::limited(format!("`{}` asks too much at a time", principal.key()), wait)
         })?;
         is_place(path)?;
@@ -170,6 +173,10 @@ impl<H: Served> Gate<H> {
                     let what = format!("`{}` has too many sessions in use", principal.key());
                     Refusal::limited(what, WAIT_FOR_HOST)
                 })?;
+            }
+            // Only what may take long has to wait; a word that ends a call has not.
+            if message.method.as_deref() == Some("tools/call") {
+                turn.is_on().await;
             }
             request = message.method.and(message.id);
         }
@@ -226,12 +233,30 @@ impl<H: Served> Gate<H> {
         let now = (self.admission.clock)();
         let admitted = tokio::task::block_in_place(|| self.admission.access.admit(bearer, now));
         admitted.map_err(|refused| match refused {
-            Refused::Unavailable(_) => Refusal::unavailable(refused.to_string(), WAIT_FOR_HOST),
+            Refused::Unavailable(_) => {
+                self.trouble(&refused);
+                Refusal::unavailable(refused.to_string(), WAIT_FOR_HOST)
+            }
+            Refused::Scope => {
+                let hint = "Ask whoever issues tokens for one with these scopes.";
+                Refusal::forbidden(refused.to_string(), hint)
+                    .with(WWW_AUTHENTICATE, metadata::challenge(base, Lack::Scope))
+            }
             _ => {
                 let challenge = metadata::challenge(base, Lack::GoodToken);
                 Refusal::unauthorized(refused.to_string(), challenge)
             }
         })
+    }
+
+    /// Tells whoever runs the server, but not each time.
+    fn trouble(&self, error: &dyn std::error::Error) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| TOLD_EVERY <= told.elapsed()) {
+            *told = Some(Instant::now());
+            drop(told);
+            (self.settings.trouble)(error);
+        }
     }
 
     /// The session that is named, if it is this principal's.

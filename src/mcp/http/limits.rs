@@ -1,4 +1,5 @@
-//! How much one principal may ask: so many requests a second, and so many at a time.
+//! How much one principal may ask: so many requests a second, so many at a time, and of
+//! those so many that are worked on, so that there is always somebody to work for others.
 //!
 //! A bucket holds as many requests as may come in one burst, and fills up again with
 //! time. The time is handed in.
@@ -6,6 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::super::server::CALLS_MAX;
 
 /// What each principal may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,9 @@ impl Limits {
 /// When the next try makes sense, where too much was asked at a time: some answer will
 /// have been given by then.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(1);
+/// So many calls of one principal are done at the same time; more of them wait. It is
+/// less than are done at all.
+const WORKED_ON_MAX: usize = CALLS_MAX as usize * 3 / 4;
 /// More principals than this are not remembered without a reason.
 const REMEMBERED_MAX: usize = 4_096;
 
@@ -83,6 +91,7 @@ struct Asking {
     bucket: Bucket,
     calls: u32,
     streams: u32,
+    free: Arc<Semaphore>,
 }
 
 impl Asking {
@@ -107,6 +116,8 @@ pub(super) struct Turn {
     meter: Arc<Meter>,
     key: String,
     what: What,
+    free: Arc<Semaphore>,
+    worked_on: Option<OwnedSemaphorePermit>,
 }
 
 impl Meter {
@@ -127,7 +138,12 @@ impl Meter {
                 0 < asking.calls || 0 < asking.streams || !asking.bucket.is_full(&self.limits, now)
             });
         }
-        let new = || Asking { bucket: Bucket::full(&self.limits, now), calls: 0, streams: 0 };
+        let new = || Asking {
+            bucket: Bucket::full(&self.limits, now),
+            calls: 0,
+            streams: 0,
+            free: Arc::new(Semaphore::new(WORKED_ON_MAX)),
+        };
         let asking = all.entry(key.to_owned()).or_insert_with(new);
         asking.bucket.take(&self.limits, now)?;
         let on = asking.on(what);
@@ -135,12 +151,21 @@ impl Meter {
             return Err(WAIT_FOR_OTHERS);
         }
         *on += 1;
+        let free = asking.free.clone();
         drop(all);
-        Ok(Turn { meter: self.clone(), key: key.to_owned(), what })
+        Ok(Turn { meter: self.clone(), key: key.to_owned(), what, free, worked_on: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asking>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Waits until this is one of those that are worked on.
+    pub(super) async fn is_on(&mut self) {
+        // Never closed, so there is always one at last.
+        self.worked_on = self.free.clone().acquire_owned().await.ok();
     }
 }
 
@@ -219,6 +244,30 @@ mod tests {
         drop((second, third, stream));
         let asking = &meter.lock()["a"];
         assert_eq!((asking.calls, asking.streams), (0, 0));
+    }
+
+    #[test]
+    fn one_principal_does_not_take_every_place_there_is() {
+        let limits = Limits { burst: 1_000, at_once: 1_000, ..LIMITS };
+        let meter = meter(limits);
+        let now = Instant::now();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let wait = Duration::from_millis(10);
+        runtime.block_on(async {
+            let mut on = Vec::new();
+            loop {
+                let mut turn = meter.enter("a", What::Call, now).unwrap();
+                if tokio::time::timeout(wait, turn.is_on()).await.is_err() {
+                    break;
+                }
+                on.push(turn);
+            }
+            assert_eq!(on.len(), super::WORKED_ON_MAX);
+            let mut other = meter.enter("b", What::Call, now).unwrap();
+            other.is_on().await;
+            on.pop();
+            meter.enter("a", What::Call, now).unwrap().is_on().await;
+        });
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) enum Lack {
     GoodToken,
     /// It has a good one that does not do for this.
     Write,
+    /// It has a good one that does for nothing.
+    Scope,
 }
 
 /// The challenge that goes with it.
@@ -48,6 +50,7 @@ pub(super) fn challenge(base: &str, lack: Lack) -> HeaderValue {
         Lack::Token => ("", format!("{SCOPE_READ} {SCOPE_WRITE}")),
         Lack::GoodToken => ("error=\"invalid_token\", ", format!("{SCOPE_READ} {SCOPE_WRITE}")),
         Lack::Write => ("error=\"insufficient_scope\", ", SCOPE_WRITE.to_owned()),
+        Lack::Scope => ("error=\"insufficient_scope\", ", format!("{SCOPE_READ} {SCOPE_WRITE}")),
     };
     let path = super::PATH;
     let text =

@@ -35,7 +35,7 @@ use tokio::time::timeout;
 
 pub use limits::Limits;
 pub use listen::{Address, BadAddress, HttpError};
-pub use names::Names;
+pub use names::{BadPublic, Names, Public};
 pub use tls::{Tls, TlsError};
 
 use super::server::{CALLS_MAX, Server};
@@ -84,6 +84,8 @@ pub struct Settings {
     pub patience: Duration,
     /// How long calls may go on that were begun before the end. A second signal ends them.
     pub grace: Duration,
+    /// Hears of what keeps good tokens out.
+    pub trouble: fn(&dyn std::error::Error),
 }
 
 impl Default for Settings {
@@ -96,6 +98,7 @@ impl Default for Settings {
             limits: Limits::default(),
             patience: Duration::from_secs(30),
             grace: Duration::from_secs(30),
+            trouble: |_| {},
         }
     }
 }

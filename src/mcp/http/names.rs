@@ -4,6 +4,7 @@
 //! browser then sends requests here, and tells in `Host` and `Origin` on whose behalf.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use hyper::http::uri::{Authority, Uri};
 
@@ -14,6 +15,31 @@ pub struct Names {
     pub hosts: Vec<String>,
     /// `https://example.com`, with the port if it is not the usual one.
     pub origins: Vec<String>,
+    /// Where clients reach it, if that is not where it listens.
+    pub public: Option<Public>,
+}
+
+/// Where clients reach a server that something else stands before: scheme, host, and the
+/// port if it is not the usual one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Public(String);
+
+/// This is not where clients could reach a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no address of a server: give one such as https://cases.example.com")]
+pub struct BadPublic(String);
+
+impl FromStr for Public {
+    type Err = BadPublic;
+
+    fn from_str(given: &str) -> Result<Self, BadPublic> {
+        match origin(given) {
+            Some((scheme, ..)) if is_web(&scheme) => {
+                Ok(Self(given.trim_end_matches('/').to_ascii_lowercase()))
+            }
+            _ => Err(BadPublic(given.to_owned())),
+        }
+    }
 }
 
 impl Names {
@@ -24,17 +50,26 @@ impl Names {
         if is_loopback(&host) || address(&host) == Some(local.to_canonical()) {
             return true;
         }
-        self.hosts
-            .iter()
-            .filter_map(|allowed| authority(allowed))
+        let public = self.public.iter().filter_map(|public| public.0.split("://").nth(1));
+        let allowed = self.hosts.iter().map(String::as_str).chain(public);
+        allowed
+            .filter_map(authority)
             .any(|allowed| allowed.0 == host && (allowed.1.is_none() || allowed.1 == port))
+    }
+
+    /// Where clients reach the server, who called it by this name.
+    pub(super) fn base(&self, host: &str, is_tls: bool) -> String {
+        match &self.public {
+            Some(public) => public.0.clone(),
+            None if is_tls => format!("https://{host}"),
+            None => format!("http://{host}"),
+        }
     }
 
     /// Whether a page of this origin may use this server.
     pub(super) fn is_origin(&self, given: &str) -> bool {
         let Some(origin) = origin(given) else { return false };
-        let is_web = matches!(origin.0.as_str(), "http" | "https");
-        (is_web && is_loopback(&origin.1))
+        (is_web(&origin.0) && is_loopback(&origin.1))
             || self.origins.iter().any(|allowed| self::origin(allowed).as_ref() == Some(&origin))
     }
 }
@@ -76,6 +111,10 @@ fn origin(given: &str) -> Option<(String, String, u16)> {
     Some((scheme, host, port))
 }
 
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https")
+}
+
 fn address(host: &str) -> Option<IpAddr> {
     host.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
@@ -89,12 +128,13 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Names;
+    use super::{Names, Public};
 
     fn names() -> Names {
         Names {
             hosts: vec!["Cases.example.com".into(), "one.example.com:8811".into()],
             origins: vec!["https://app.example.com".into(), "http://app.example.com:3000/".into()],
+            public: Some("https://Public.example.com/".parse().unwrap()),
         }
     }
 
@@ -119,6 +159,7 @@ mod tests {
             ("one.example.com:8811",     true),
             ("one.example.com",          false),
             ("one.example.com:8812",     false),
+            ("public.example.com",       true),
             ("evil.example.com",         false),
             ("localhost.example.com",    false),
             ("127.0.0.1.example.com",    false),
@@ -162,5 +203,28 @@ mod tests {
         for (origin, want) in table {
             assert_eq!(names().is_origin(origin), want, "{origin:?}");
         }
+    }
+
+    #[test]
+    fn where_clients_reach_it_is_one_server_and_no_path() {
+        #[rustfmt::skip]
+        let table = [
+            // given                               kept
+            ("https://cases.example.com",          Some("https://cases.example.com")),
+            ("https://Cases.example.com:8443/",    Some("https://cases.example.com:8443")),
+            ("http://10.0.0.1",                    Some("http://10.0.0.1")),
+            ("https://cases.example.com/mcp",      None),
+            ("cases.example.com",                  None),
+            ("ftp://cases.example.com",            None),
+            ("https://a\" b",                      None),
+            ("",                                   None),
+        ];
+        for (given, want) in table {
+            let got = given.parse::<Public>().ok().map(|public| public.0);
+            assert_eq!(got.as_deref(), want, "{given:?}");
+        }
+        assert_eq!(names().base("localhost:1", false), "https://public.example.com");
+        assert_eq!(Names::default().base("localhost:1", false), "http://localhost:1");
+        assert_eq!(Names::default().base("localhost:1", true), "https://localhost:1");
     }
 }
