@@ -42,7 +42,7 @@ use crate::config::limits::Limit;
 
 /// How long it is worth to stay awake for a message: an idle processor takes about as
 /// long to wake up, and then the first thing it does is late.
-const SOON: Duration = Duration::from_micros(60);
+pub(super) const SOON: Duration = Duration::from_micros(60);
 
 /// The most that the host reads of one message out of a jail.
 pub const FROM_JAIL_BYTES_MAX: usize = 16 * 1024;
@@ -277,10 +277,10 @@ impl Channel {
 
     /// Looks for a message without sleeping, for as long as it takes to wake a processor
     /// that slept, and says whether one came. Whoever else wants to run goes first.
-    pub(super) fn comes_soon(&self) -> bool {
+    pub(super) fn comes_within(&self, soon: Duration) -> bool {
         let began = Instant::now();
         let mut looked = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        while began.elapsed() < SOON {
+        while began.elapsed() < soon {
             // What an error means is told by whoever reads.
             if poll(&mut looked, PollTimeout::ZERO) != Ok(0) {
                 return true;

@@ -144,6 +144,12 @@ impl Desk {
         ids
     }
 
+    /// Whether a case is in use, and nobody is just taking it or putting it down.
+    pub(super) fn has(&self, id: &CaseId) -> bool {
+        let place = lock(&self.places).get(id).cloned();
+        place.is_some_and(|place| place.session.try_lock().is_ok_and(|there| there.is_some()))
+    }
+
     fn place(&self, id: &CaseId) -> Arc<Place> {
         lock(&self.places).entry(id.clone()).or_default().clone()
     }

@@ -17,6 +17,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{Peer, ServerHandler};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::cases::Cases;
@@ -36,6 +37,8 @@ pub(super) const CALLS_MAX: u32 = 64;
 /// How often a client hears that a call is still on. Sooner than any client's patience
 /// ends, and not so often that it costs anything.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+/// How long the thread that reads and writes stays awake for the only call there is.
+const AWAKE: Duration = Duration::from_micros(200);
 /// What all that can be read is.
 const PLAIN: &str = "text/plain";
 /// How long a client may take the list of tools for what it is.
@@ -111,7 +114,8 @@ impl Server {
         let free = self.free.clone();
         let call = async move {
             // Never closed, so there is always one at last.
-            let permit = free.acquire_owned().await;
+            let permit = free.clone().acquire_owned().await;
+            let is_alone = free.available_permits() + 1 == CALLS_MAX as usize;
             let act = move || {
                 let _permit = permit;
                 // Nobody waits for it any more, so it need not be begun.
@@ -120,7 +124,11 @@ impl Server {
                 }
                 act(&work, &stopped)
             };
-            tokio::task::spawn_blocking(act).await
+            let act = tokio::task::spawn_blocking(act);
+            if is_alone {
+                awake_for(&act).await;
+            }
+            act.await
         };
         let mut ending = self.ending.subscribe();
         let over = async {
@@ -148,6 +156,16 @@ impl Server {
             let how = if error.is_panic() { "broke down" } else { "was left off" };
             failed(format!("casefile {how} while it did `{name}`"))
         })
+    }
+}
+
+/// Keeps awake for what is done within moments, as most reading is. A processor takes
+/// about as long to wake up. Whoever else wants to run goes first.
+async fn awake_for<T>(act: &JoinHandle<T>) {
+    let began = Instant::now();
+    while !act.is_finished() && began.elapsed() < AWAKE {
+        std::thread::yield_now();
+        tokio::task::yield_now().await;
     }
 }
 

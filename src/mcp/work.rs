@@ -204,6 +204,14 @@ impl Work {
     /// The case that is called so, if this server has to do with it.
     pub(super) fn meant(&self, named: &str) -> Result<CaseId, Told> {
         let who = self.who.as_ref();
+        // One that is worked in here is there, and whoever may see all may see it.
+        if who.is_none()
+            && self.bound.as_ref().is_none_or(|bound| bound.as_str() == named)
+            && let Ok(id) = CaseId::parse(named)
+            && self.desk.has(&id)
+        {
+            return Ok(id);
+        }
         let found = self.cases.find(named, who);
         let Some(bound) = &self.bound else { return found };
         match found {

@@ -40,7 +40,7 @@ use self::wire::{
 };
 use super::error::JailError;
 use super::host::{News, Running, readable};
-use super::wire::Channel;
+use super::wire::{Channel, SOON};
 
 pub use self::error::{HandsError, Refusal};
 pub(super) use self::serve::serve;
@@ -163,7 +163,7 @@ impl Hands {
         if self.requests.send(request, &[]).is_err() {
             return Err(self.end());
         }
-        if !self.requests.comes_soon()
+        if !self.requests.comes_within(SOON)
             && !readable(self.requests.as_fd(), self.patience).map_err(JailError::Garbage)?
         {
             self.running.cancel()?;

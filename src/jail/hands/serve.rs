@@ -1,6 +1,7 @@
 //! The hands themselves: the process in the jail that does what it is asked.
 
 use std::io;
+use std::time::Duration;
 
 use nix::sys::stat::{Mode, umask};
 
@@ -16,6 +17,10 @@ use super::wire::{ANSWER_BYTES_MAX, Answer, Request};
 use super::write::write;
 use crate::jail::wire::Channel;
 
+/// How long it is worth to stay awake for the next request: about as long as an agent's
+/// call takes that was answered at once.
+const NEXT_SOON: Duration = Duration::from_micros(200);
+
 /// Serves until the host lets go. This process has been locked in.
 pub(in crate::jail) fn serve(requests: &Channel) -> io::Result<()> {
     // A file gets the mode that it is given.
@@ -25,7 +30,7 @@ pub(in crate::jail) fn serve(requests: &Channel) -> io::Result<()> {
         let answer = hands.answer(received.message).unwrap_or_else(Answer::Refused);
         requests.send_whole(&answer, ANSWER_BYTES_MAX)?;
         // Who asks much asks again at once.
-        requests.comes_soon();
+        requests.comes_within(NEXT_SOON);
     }
     Ok(())
 }
