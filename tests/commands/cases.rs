@@ -142,6 +142,7 @@ repos:
         "by": "agent",
         "opened": "2026-03-01T03:20:00Z"
       },
+      "owner": null,
       "policy": "offline",
       "repos": [
         {
