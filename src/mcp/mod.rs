@@ -14,6 +14,7 @@
 //! whoever asked can mend: what happened, why, what to do, and a code.
 
 mod arguments;
+mod attend;
 mod calls;
 mod cases;
 mod catalogue;
@@ -23,6 +24,7 @@ mod heard;
 pub mod http;
 mod instructions;
 mod lines;
+mod listed;
 mod prompts;
 mod resources;
 mod search;
