@@ -107,84 +107,13 @@ mod tests {
 
     use serde_json::json;
 
-    use super::super::cases::{Cases, OpenCase};
-    use super::super::errors::{Code, Told};
+    use super::super::broken::Broken;
+    use super::super::errors::Code;
     use super::super::server::{CALLS_MAX, Server};
-    use crate::access::Principal;
-    use crate::case::CaseId;
-    use crate::outputs::{Budget, Secrets, Shown};
-    use crate::tools::Session;
-
-    /// Cases that break down when somebody looks for one.
-    struct Broken(Secrets);
-
-    impl Cases for Broken {
-        fn find(&self, given: &str, _: Option<&Principal>) -> Result<CaseId, Told> {
-            panic!("looked for {given}")
-        }
-
-        fn open(&self, _: &OpenCase, _: Option<&Principal>) -> Result<String, Told> {
-            Ok("opened".into())
-        }
-
-        fn enter(&self, _: &CaseId) -> Result<Session, Told> {
-            Err(no())
-        }
-
-        fn close(&self, _: &CaseId) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn fork(&self, _: &CaseId, _: Option<&str>, _: Option<&Principal>) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn status(&self, _: &CaseId, _: Option<&Principal>) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn journal(&self, _: &CaseId, _: usize) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn output(&self, _: &CaseId, _: u64) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn recent(
-            &self,
-            _: usize,
-            _: Option<&CaseId>,
-            _: Option<&Principal>,
-        ) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn ids(&self, _: Option<&Principal>) -> Result<Vec<CaseId>, Told> {
-            Err(no())
-        }
-
-        fn why(&self, _: &CaseId, _: &str) -> Result<String, Told> {
-            Err(no())
-        }
-
-        fn has_network(&self, _: Option<&CaseId>) -> Result<bool, Told> {
-            Err(no())
-        }
-
-        fn show(&self, text: &str) -> Shown {
-            Shown::of(text, &self.0, Budget::MAX)
-        }
-    }
-
-    fn no() -> Told {
-        Told::new(Code::NotFound, "there is none")
-    }
 
     #[test]
     fn a_panic_in_one_call_is_the_answer_to_it_and_the_next_goes_on() {
-        let secrets = Secrets::new([0; 16], Vec::new()).unwrap();
-        let server = Server::new(Arc::new(Broken(secrets)), None).unwrap();
+        let server = Server::new(Arc::new(Broken::new()), None).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let call = |tool: &'static str, given: serde_json::Value| {
             let given = given.as_object().unwrap().clone();

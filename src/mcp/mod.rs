@@ -15,6 +15,8 @@
 
 mod arguments;
 mod attend;
+#[cfg(test)]
+mod broken;
 mod calls;
 mod cases;
 mod catalogue;

@@ -6,11 +6,13 @@
 //! ```
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
@@ -39,6 +41,9 @@ const SESSIONLESS: &str = "2026-07-28";
 /// The header by which a client that was cut off says how much it got.
 const LAST_EVENT_ID: &str = "last-event-id";
 const METHODS: &str = "GET, POST, DELETE";
+/// What is asked for by these is done where it may take its time, in one of the places
+/// that all principals share.
+const LONG: [&str; 3] = ["tools/call", "resources/read", "completion/complete"];
 /// When to try again what cannot be checked now.
 const WAIT_FOR_HOST: Duration = Duration::from_secs(5);
 /// How often whoever runs the server is told of trouble that does not end.
@@ -49,7 +54,7 @@ pub(super) struct Gate<H> {
     settings: Settings,
     admission: Admission,
     meter: Arc<Meter>,
-    sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<Sessions>,
     handler: H,
     service: StreamableHttpService<H, LocalSessionManager>,
     ending: watch::Receiver<bool>,
@@ -160,22 +165,23 @@ impl<H: Served> Gate<H> {
         let bytes = match parts.method {
             Method::POST => {
                 is_json(&parts.headers)?;
-                body::whole(&parts.headers, body, self.patience()).await?
+                body::whole(&parts.headers, body, self.patience(), &mut turn).await?
             }
             _ => Bytes::new(),
         };
-        let mut request = None;
+        let (mut request, mut begins) = (None, false);
         if parts.method == Method::POST {
             let message = read(&bytes)?;
             self.may(&principal, &message, &base)?;
-            if message.method.as_deref() == Some("initialize") && session.is_none() {
+            begins = message.method.as_deref() == Some("initialize") && session.is_none();
+            if begins {
                 self.sessions.make_room(principal.key()).await.map_err(|_| {
                     let what = format!("`{}` has too many sessions in use", principal.key());
                     Refusal::limited(what, WAIT_FOR_HOST)
                 })?;
             }
             // Only what may take long has to wait; a word that ends a call has not.
-            if message.method.as_deref() == Some("tools/call") {
+            if message.method.as_deref().is_some_and(|method| LONG.contains(&method)) {
                 turn.is_on().await;
             }
             request = message.method.and(message.id);
@@ -183,7 +189,7 @@ impl<H: Served> Gate<H> {
         let comes_back = parts.headers.contains_key(LAST_EVENT_ID);
         let session = session.and_then(|id| self.sessions.enter(&id, request, comes_back));
         let held = Held { turn: Some(turn), session };
-        Ok(self.served(parts, bytes, principal, held).await)
+        Ok(self.served(parts, bytes, principal, held, begins).await)
     }
 
     /// The name that the client calls this server by.
@@ -307,18 +313,21 @@ impl<H: Served> Gate<H> {
         bytes: Bytes,
         principal: Principal,
         held: Held,
+        begins: bool,
     ) -> Response<Reply> {
         let key = principal.key().to_owned();
         let mut request = Request::from_parts(parts.clone(), Full::new(bytes));
         // The token is nobody's business from here on.
         request.headers_mut().remove(AUTHORIZATION);
         request.extensions_mut().insert(principal);
-        let had_session = held.session.is_some();
-        let (mut head, body) = self.service.handle(request).await.into_parts();
-        let begun = head.headers.get(SESSION_ID).filter(|_| !had_session);
-        if let Some(id) = begun.and_then(|id| id.to_str().ok()) {
-            self.sessions.begun(id, &key);
-        }
+        let answered = match begins {
+            true => match self.begun(request, key).await {
+                Ok(answered) => answered,
+                Err(refusal) => return refusal.response(),
+            },
+            false => self.service.handle(request).await,
+        };
+        let (mut head, body) = answered.into_parts();
         match (&parts.method, head.status) {
             // What is JSON and was sent as such, but is no message.
             (&Method::POST, StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
@@ -345,6 +354,27 @@ impl<H: Served> Gate<H> {
             _ => reply,
         };
         Response::from_parts(head, reply)
+    }
+}
+
+impl<H: Served> Gate<H> {
+    /// Begins a session. One who goes away meanwhile has begun it all the same: it has to
+    /// be known whose it is, or it would count for nobody and stay.
+    async fn begun(
+        &self,
+        request: Request<Full<Bytes>>,
+        key: String,
+    ) -> Result<Response<BoxBody<Bytes, Infallible>>, Refusal> {
+        let (service, sessions) = (self.service.clone(), self.sessions.clone());
+        let begun = tokio::spawn(async move {
+            let answered = service.handle(request).await;
+            if let Some(id) = answered.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+                sessions.begun(id, &key);
+            }
+            answered
+        });
+        let failed = |_| Refusal::unavailable("no session could be begun", WAIT_FOR_HOST);
+        begun.await.map_err(failed)
     }
 }
 

@@ -18,6 +18,8 @@ mod names;
 mod pages;
 mod refusal;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::pin::pin;
