@@ -30,13 +30,14 @@ mod listed;
 mod prompts;
 mod resources;
 mod search;
+mod served;
 mod server;
 mod stdio;
 mod streams;
 mod work;
 
 pub use cases::{Cases, OpenCase};
-pub use catalogue::Unservable;
 pub use errors::{Code, Told};
+pub use served::Unservable;
 pub use server::Server;
 pub use stdio::{ServeError, serve, talk};

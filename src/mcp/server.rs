@@ -17,9 +17,10 @@ use tokio::sync::{Semaphore, watch};
 
 use super::attend::Progress;
 use super::cases::Cases;
-use super::catalogue::{self, CORE, Does, Unservable};
+use super::catalogue::{CORE, Does};
 use super::desk::Desk;
 use super::errors::Code;
+use super::served::{self, Unservable};
 use super::work::Work;
 use super::{instructions, listed, prompts};
 use crate::access::Principal;
@@ -45,7 +46,7 @@ pub struct Server {
 impl Server {
     /// A server of all cases, or of the one it is bound to.
     pub fn new(cases: Arc<dyn Cases>, bound: Option<CaseId>) -> Result<Self, Unservable> {
-        catalogue::check()?;
+        served::check()?;
         // Without an answer the worse is said.
         let has_network = cases.has_network(bound.as_ref()).unwrap_or(true);
         let is_bound = bound.is_some();

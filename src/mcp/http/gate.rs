@@ -5,7 +5,6 @@
 //!              ─► the body ─► whether it may change anything ─► rmcp ─► the handler
 //! ```
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,18 +13,18 @@ use std::time::{Duration, Instant};
 use http_body_util::Full;
 use http_body_util::combinators::BoxBody;
 use hyper::body::{Bytes, Incoming};
-use hyper::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
+use hyper::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::http::status::StatusCode;
 use hyper::{Method, Request, Response};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::body::{self, Held, Reply};
 use super::limits::{Meter, What};
+use super::message::{self, Message, Params};
 use super::metadata::{self, Lack};
 use super::pages;
 use super::refusal::Refusal;
@@ -41,9 +40,6 @@ const SESSIONLESS: &str = "2026-07-28";
 /// The header by which a client that was cut off says how much it got.
 const LAST_EVENT_ID: &str = "last-event-id";
 const METHODS: &str = "GET, POST, DELETE";
-/// What is asked for by these is done where it may take its time, in one of the places
-/// that all principals share.
-const LONG: [&str; 3] = ["tools/call", "resources/read", "completion/complete"];
 /// When to try again what cannot be checked now.
 const WAIT_FOR_HOST: Duration = Duration::from_secs(5);
 /// How often whoever runs the server is told of trouble that does not end.
@@ -60,21 +56,6 @@ pub(super) struct Gate<H> {
     ending: watch::Receiver<bool>,
     /// When whoever runs the server was last told of trouble.
     told: Mutex<Option<Instant>>,
-}
-
-/// The little of a message that has to be known here.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    id: Option<Value>,
-    params: Option<Params>,
-}
-
-#[derive(Deserialize)]
-struct Params {
-    name: Option<Value>,
-    arguments: Option<Value>,
 }
 
 impl<H: Served> Gate<H> {
@@ -164,14 +145,14 @@ impl<H: Served> Gate<H> {
         let session = self.session(&mut parts.headers, &principal)?;
         let bytes = match parts.method {
             Method::POST => {
-                is_json(&parts.headers)?;
+                message::is_json(&parts.headers)?;
                 body::whole(&parts.headers, body, self.patience(), &mut turn).await?
             }
             _ => Bytes::new(),
         };
         let (mut request, mut begins) = (None, false);
         if parts.method == Method::POST {
-            let message = read(&bytes)?;
+            let message = message::read(&bytes)?;
             self.may(&principal, &message, &base)?;
             begins = message.method.as_deref() == Some("initialize") && session.is_none();
             if begins {
@@ -181,7 +162,7 @@ impl<H: Served> Gate<H> {
                 })?;
             }
             // Only what may take long has to wait; a word that ends a call has not.
-            if message.method.as_deref().is_some_and(|method| LONG.contains(&method)) {
+            if message.takes_long() {
                 turn.is_on().await;
             }
             request = message.method.and(message.id);
@@ -389,32 +370,6 @@ fn is_place(path: &str) -> Result<(), Refusal> {
         }
         _ => Err(Refusal::missing("nothing is here", hint)),
     }
-}
-
-fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
-    let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
-    let essence = given.map(|given| given.split(';').next().unwrap_or_default().trim());
-    if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-        return Ok(());
-    }
-    let what = "the body is not said to be JSON";
-    let hint = "Send `Content-Type: application/json`.";
-    Err(Refusal::senseless(StatusCode::UNSUPPORTED_MEDIA_TYPE, what, hint))
-}
-
-fn read(bytes: &[u8]) -> Result<Message<'_>, Refusal> {
-    let no_message = |why: &str| {
-        let what = format!("the body is no JSON-RPC message: {why}");
-        let hint = "Send one message at a time, as an object.";
-        Refusal::senseless(StatusCode::BAD_REQUEST, what, hint)
-    };
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(no_message("it is a list"));
-    }
-    serde_json::from_slice(bytes).map_err(|error| match error.is_data() {
-        true => no_message(&error.to_string()),
-        false => Refusal::no_json(&error),
-    })
 }
 
 /// No more of what was sent than shows what it was.

@@ -13,6 +13,7 @@ mod connection;
 mod gate;
 mod limits;
 mod listen;
+mod message;
 mod metadata;
 mod names;
 mod pages;
