@@ -1,6 +1,7 @@
 //! Cases for tests of what stands before them: some ways to ask break down, others wait.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cases::{Cases, OpenCase};
 use super::errors::{Code, Told};
@@ -15,12 +16,14 @@ pub(super) struct Broken {
     secrets: Secrets,
     /// Whoever reads a journal waits for it.
     pub(super) held: Mutex<()>,
+    /// So many have begun to.
+    pub(super) readers: AtomicUsize,
 }
 
 impl Broken {
     pub(super) fn new() -> Self {
         let secrets = Secrets::new([0; 16], Vec::new()).unwrap();
-        Self { secrets, held: Mutex::default() }
+        Self { secrets, held: Mutex::default(), readers: AtomicUsize::new(0) }
     }
 }
 
@@ -50,6 +53,7 @@ impl Cases for Broken {
     }
 
     fn journal(&self, _: &CaseId, _: usize) -> Result<String, Told> {
+        self.readers.fetch_add(1, Ordering::SeqCst);
         drop(self.held.lock());
         Ok("nothing".into())
     }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::client::{Client, LEGACY, MODERN, request, token};
-use crate::common::World;
+use crate::common::{User, World};
 use crate::wire::{Server, WAIT};
+use crate::world_of;
 
 /// Less than what the server takes, with all that is around it.
 const LARGE: usize = 4_000_000;
@@ -201,4 +202,30 @@ fn where_tokens_cannot_be_checked_nobody_comes_in_until_they_can() {
     assert!(!reply.body.contains("tokens.json"), "{reply}");
     std::fs::write(&record, whole).unwrap();
     assert!(client.result("tools/list", json!({}))["tools"].is_array());
+}
+
+#[test]
+fn no_case_is_made_that_nobody_could_read() {
+    let world = world_of(User::Same);
+    let one = token(&world, &["one"]);
+    let server = Server::start(&world, &[]);
+    let mut client = Client::start(&server, &one, LEGACY[3]);
+    let at = "2026-03-01T03:12:00Z";
+    let long = "a".repeat(300_000);
+    for (argument, given) in [
+        ("incident", long.as_str()),
+        ("incident", "PD-1\nowner: token:other"),
+        ("environment", long.as_str()),
+        ("environment", "a\u{1b}[2J"),
+        ("title", long.as_str()),
+    ] {
+        let asked = json!({"repos": ["app"], "at": at, argument: given});
+        let (text, is_error) = client.call("open_case", asked);
+        assert!(is_error && text.contains(argument), "{text}");
+        assert!(text.ends_with("code: VALIDATION_ERROR\n"), "{text}");
+    }
+    let all = world.run(&["list", "--json"]).success().stdout;
+    assert_eq!(all.trim(), "[]");
+    let asked = json!({"repos": ["app"], "at": at, "incident": "PD-4411"});
+    assert!(client.good("open_case", asked).starts_with("case "));
 }

@@ -2,6 +2,7 @@
 //! that end when a test says so.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,8 +20,7 @@ use super::super::server::{CALLS_MAX, Server};
 use super::connection::speak;
 use super::gate::Gate;
 use super::{Admission, PATH, Settings};
-use crate::access::{Access, Store, TokenName, Wanted};
-use crate::disk::Holder;
+use crate::access::{Access, token_for_tests};
 use crate::tools::Stop;
 
 const MODERN: &str = "2026-07-28";
@@ -49,12 +49,8 @@ fn runtime() -> Runtime {
 impl Ground {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let holder = Holder { pid: std::process::id(), command: "test".into(), since: now() };
         let token = |name: &str, may_write, byte| {
-            let name = TokenName::parse(name).unwrap();
-            let wanted = Wanted { name, may_write, cases: Vec::new(), expires: None };
-            let made = Store::new(home.path()).create(wanted, [byte; 32], &holder).unwrap();
-            made.reveal().to_owned()
+            token_for_tests(home.path(), name, may_write, byte).reveal().to_owned()
         };
         let (writer, reader) = (token("writer", true, 1), token("reader", false, 2));
         let cases = Arc::new(Broken::new());
@@ -80,7 +76,7 @@ impl Ground {
         let request = format!(
             "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\n\
              Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\n\
-             Connection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+             {headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         near.write_all(request.as_bytes()).await.unwrap();
@@ -97,7 +93,7 @@ impl Ground {
         });
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let headers = format!(
-            "MCP-Protocol-Version: {MODERN}\r\nMcp-Method: {method}\r\nMcp-Name: {name}\r\n"
+            "Connection: close\r\nMCP-Protocol-Version: {MODERN}\r\nMcp-Method: {method}\r\nMcp-Name: {name}\r\n"
         );
         self.sent(bearer, &headers, &message).await
     }
@@ -146,7 +142,8 @@ fn one_who_goes_away_while_a_session_begins_has_it_counted_all_the_same() {
         for _ in 0..40 {
             drop(ground.sent(&ground.writer, "", &hello).await);
         }
-        let stays = answer(ground.sent(&ground.writer, "", &hello).await).await;
+        let close = "Connection: close\r\n";
+        let stays = answer(ground.sent(&ground.writer, close, &hello).await).await;
         assert!(stays.contains("mcp-session-id"), "{stays}");
         // Whoever is still at the door comes in, or does not; nobody is in who is nobody's.
         let settled = async {
@@ -175,6 +172,16 @@ fn what_one_reads_does_not_take_every_place_there_is() {
         for _ in 0..CALLS_MAX + 8 {
             let read = ground.asked(&ground.reader, "resources/read", uri, json!({"uri": uri}));
             waiting.push(read.await);
+        }
+        // Until all have begun that can.
+        let mut before = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let readers = ground.cases.readers.load(Ordering::SeqCst);
+            if 0 < readers && readers == before {
+                break;
+            }
+            before = readers;
         }
         let other = ground.called(&ground.writer, "open_case", json!({}));
         (waiting, timeout(Duration::from_secs(10), other).await)
