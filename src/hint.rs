@@ -14,12 +14,19 @@ pub trait Hint: Error {
     }
 }
 
-/// The known word nearest to what was typed, if one is near enough to be meant.
+/// The known word nearest to what was typed, if one is near enough to be meant. What is
+/// far longer than any word is compared with none: that would cost its length in memory.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = typed.chars().count();
     known
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(typed, word), word))
-        .filter(|(distance, word)| *distance <= word.chars().count().max(3) / 3)
+        .map(|word| (word.chars().count(), word))
+        .map(|(chars, word)| (chars.max(3) / 3, chars, word))
+        // Each one more or less is a slip.
+        .filter(|(slips_max, chars, _)| length.abs_diff(*chars) <= *slips_max)
+        .map(|(slips_max, _, word)| (slips_max, strsim::damerau_levenshtein(typed, word), word))
+        .filter(|(slips_max, slips, _)| slips <= slips_max)
+        .map(|(_, slips, word)| (slips, word))
         .min()
         .map(|(_, word)| word)
 }

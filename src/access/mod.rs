@@ -42,6 +42,16 @@ pub fn is_token(given: &str) -> bool {
     Digest::of_bearer(given).is_some()
 }
 
+/// A token that is good for ever, for the tests of other rooms.
+#[cfg(test)]
+pub(crate) fn token_for_tests(home: &Path, name: &str, may_write: bool, byte: u8) -> Secret {
+    let name = TokenName::parse(name).unwrap();
+    let since = Timestamp::UNIX_EPOCH;
+    let holder = crate::disk::Holder { pid: std::process::id(), command: "test".into(), since };
+    let wanted = Wanted { name, may_write, cases: Vec::new(), expires: None };
+    Store::new(home).create(wanted, [byte; 32], &holder).unwrap()
+}
+
 /// What lets a bearer look at its cases, and what lets it do everything else with them.
 pub const SCOPE_READ: &str = "cases:read";
 pub const SCOPE_WRITE: &str = "cases:write";

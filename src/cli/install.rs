@@ -209,8 +209,8 @@ fn checked_url(url: &str) -> Result<String, NotInstalled> {
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let is_plain =
         url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\`${}<>".contains(&byte));
-    // Who is before an `@` would be a secret in a file.
-    if host.is_empty() || host.contains(['@', '?', '#']) || !is_plain {
+    // Who is before an `@` would be a secret in a file, and so may be what is asked with.
+    if host.is_empty() || host.contains('@') || rest.contains(['?', '#']) || !is_plain {
         return Err(bad());
     }
     Ok(if path.is_empty() { format!("{}/mcp", url.trim_end_matches('/')) } else { url.into() })
@@ -243,6 +243,8 @@ mod tests {
             ("https://example.com/mcp",       Some("https://example.com/mcp")),
             ("http://127.0.0.1:8811/a/mcp",   Some("http://127.0.0.1:8811/a/mcp")),
             ("https://me:pass@example.com",   None),
+            ("https://example.com/mcp?key=a", None),
+            ("https://example.com?key=a",     None),
             ("ftp://example.com",             None),
             ("example.com/mcp",               None),
             ("https://",                      None),

@@ -123,10 +123,14 @@ fn row(line: &Line) -> [String; 5] {
         Verdict::Refused { why } => format!("refused: {why}"),
     };
     let kept = entry.kept.iter().map(|kept| format!(" -> {}", kept.path)).collect::<String>();
+    let tool = match &entry.by {
+        Some(who) => format!("{} by {}", entry.tool, shortened(&plain(who))),
+        None => entry.tool.clone(),
+    };
     [
         line.n.to_string(),
         format!("{:.0}", entry.at),
-        entry.tool.clone(),
+        tool,
         shortened(&plain(&arguments)),
         format!("{}{kept}", shortened(&plain(&outcome))),
     ]

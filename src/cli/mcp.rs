@@ -147,6 +147,16 @@ impl Cases for Here {
                 "Name a repo that is taken in, or `.`; a person can run `casefile repo add`.",
             ));
         }
+        for (name, given) in [("incident", &asked.incident), ("environment", &asked.environment)] {
+            if given.as_deref().is_some_and(|given| !is_label(given)) {
+                let what = format!("`{name}`: it has more than {LABEL_CHARS_MAX} characters");
+                return Err(Told::new(
+                    Code::ValidationError,
+                    format!("{what}, or control characters"),
+                )
+                .hint("Give what people call it, such as `PD-4411`."));
+            }
+        }
         self.made(asked, who).map_err(|failure| told(&failure))
     }
 
@@ -268,6 +278,14 @@ fn sees_listed(listed: &Listed, who: &Principal) -> bool {
     let owner = listed.case.as_ref().ok().and_then(|case| case.manifest.owner.as_deref());
     let id = listed.name.to_str().and_then(|name| CaseId::parse(name).ok());
     id.is_some_and(|id| who.sees(&id, owner))
+}
+
+/// What a case is labelled with is no longer: its manifest has to be read again.
+const LABEL_CHARS_MAX: usize = 200;
+
+/// Whether it can stand in a manifest, and on one line of what people are shown.
+fn is_label(given: &str) -> bool {
+    !given.chars().any(char::is_control) && given.chars().count() <= LABEL_CHARS_MAX
 }
 
 /// Whether a repo is asked for by a path that is not the directory of this server.

@@ -11,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 pub struct Entry {
     /// When it began.
     pub at: Timestamp,
+    /// The key of whoever asked, where tokens say who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     pub tool: String,
     /// Without secrets.
     pub arguments: serde_json::Value,

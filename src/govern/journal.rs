@@ -123,6 +123,7 @@ impl Journal {
             let outcome = format!("{} bytes of a line that was never finished are gone", end.torn);
             journal.append(Entry {
                 at: now,
+                by: None,
                 tool: "journal".into(),
                 arguments: serde_json::Value::Null,
                 verdict: super::Verdict::Allowed,

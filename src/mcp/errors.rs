@@ -100,12 +100,27 @@ impl Told {
 /// As whoever asked reads it, without the code.
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.what)?;
+        write!(f, "error: {}", Part(&self.what))?;
         for cause in &self.causes {
-            write!(f, "\ncause: {cause}")?;
+            write!(f, "\ncause: {}", Part(cause))?;
         }
         let hint = self.hint.as_deref().unwrap_or(self.code.row().action);
         write!(f, "\nhint: {hint}")
+    }
+}
+
+/// One part of it. It may repeat what was given, however long that was, and must not push
+/// out those after it.
+struct Part<'a>(&'a str);
+
+const PART_CHARS_MAX: usize = 2_000;
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(PART_CHARS_MAX) {
+            Some((at, _)) => write!(f, "{}…", &self.0[..at]),
+            None => f.write_str(self.0),
+        }
     }
 }
 
@@ -138,5 +153,8 @@ mod tests {
             told.to_string(),
             "error: there is no case `a`\ncause: it never was\nhint: Open it."
         );
+        let long = Told::new(Code::NotFound, "ä".repeat(5_000)).hint("Write less.").to_string();
+        assert!(long.starts_with("error: ää") && long.ends_with("ä…\nhint: Write less."));
+        assert_eq!(long.chars().count(), "error: …\nhint: Write less.".chars().count() + 2_000);
     }
 }

@@ -14,6 +14,9 @@
 //! whoever asked can mend: what happened, why, what to do, and a code.
 
 mod arguments;
+mod attend;
+#[cfg(test)]
+mod broken;
 mod calls;
 mod cases;
 mod catalogue;
@@ -23,16 +26,18 @@ mod heard;
 pub mod http;
 mod instructions;
 mod lines;
+mod listed;
 mod prompts;
 mod resources;
 mod search;
+mod served;
 mod server;
 mod stdio;
 mod streams;
 mod work;
 
 pub use cases::{Cases, OpenCase};
-pub use catalogue::Unservable;
 pub use errors::{Code, Told};
+pub use served::Unservable;
 pub use server::Server;
 pub use stdio::{ServeError, serve, talk};

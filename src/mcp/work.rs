@@ -176,7 +176,8 @@ impl Work {
         stop: &Stop,
     ) -> Result<Answer, Told> {
         let session = self.desk.in_use(id)?;
-        match session.call(call, again, stop) {
+        let who = self.who.as_ref().map(Principal::key);
+        match session.call_for(who, call, again, stop) {
             Ok(reply) => Ok(Answer { shown: reply.shown, code: reply.kind.map(code) }),
             // It could not be written down, so nothing of it may be shown.
             Err(error) => {

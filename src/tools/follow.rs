@@ -22,7 +22,7 @@ const KILL_MAX: Duration = Duration::from_secs(6);
 
 impl Session {
     /// Starts a command that nobody waits for.
-    pub(super) fn start(&self, asked: &Shell) -> Result<Outcome, ToolError> {
+    pub(super) fn start(&self, who: Option<&str>, asked: &Shell) -> Result<Outcome, ToolError> {
         let opened = self.jail()?;
         let job = lock(&self.jobs).begin(&asked.command, |n| self.handle(n))?;
         let start = self.ground.start.clone();
@@ -38,6 +38,7 @@ impl Session {
             secrets: self.ground.secrets.clone(),
             budget: self.ground.budget,
             at: (self.ground.clock)(),
+            by: who.map(str::to_owned),
         };
         let spec = start.spec(asked, (WallKey::Session, timeout_s));
         let name = std::thread::Builder::new().name(job.handle.clone());
@@ -108,6 +109,7 @@ struct Following {
     secrets: Arc<Secrets>,
     budget: Budget,
     at: Timestamp,
+    by: Option<String>,
 }
 
 impl Following {
@@ -137,6 +139,7 @@ impl Following {
         };
         let entry = Entry {
             at: self.at,
+            by: self.by,
             tool: "background".into(),
             arguments: serde_json::json!({ "ended": self.job.handle }),
             verdict: Verdict::Allowed,

@@ -54,7 +54,19 @@ impl Outcome {
 impl Session {
     /// Does what is asked. `again` shows an answer even if it was shown before.
     pub fn call(&self, call: &Call, again: bool, stop: &Stop) -> Result<Reply, ToolError> {
-        let mut record = Record::begin(self, call);
+        self.call_for(None, call, again, stop)
+    }
+
+    /// The same for whoever has this key: it stands in the journal, and what was shown to
+    /// others counts as not shown.
+    pub fn call_for(
+        &self,
+        who: Option<&str>,
+        call: &Call,
+        again: bool,
+        stop: &Stop,
+    ) -> Result<Reply, ToolError> {
+        let mut record = Record::begin(self, who, call);
         let outcome = match self.refusal(call) {
             Some(why) => {
                 record.verdict = Verdict::Refused { why: why.clone() };
@@ -90,7 +102,7 @@ impl Session {
         record: &mut Record,
     ) -> Result<(Shown, Option<u8>), ToolError> {
         let mut raw = Raw::new(&lock(&self.outputs), &self.ground.secrets);
-        let outcome = self.run(call, stop, &mut raw)?;
+        let outcome = self.run(record.by.as_deref(), call, stop, &mut raw)?;
         record.bytes = raw.bytes();
         let clean = raw.clean();
         let asked = call.repeats().then(|| record.asked()).flatten();
@@ -130,7 +142,13 @@ impl Session {
     }
 
     /// The tool itself. All that it gives goes into `raw`.
-    fn run(&self, call: &Call, stop: &Stop, raw: &mut Raw) -> Result<Outcome, ToolError> {
+    fn run(
+        &self,
+        who: Option<&str>,
+        call: &Call,
+        stop: &Stop,
+        raw: &mut Raw,
+    ) -> Result<Outcome, ToolError> {
         let pour = |answer: Answer| {
             raw.take(Stream::Out, &answer.body);
             Outcome::of(answer.facts, answer.next)
@@ -154,7 +172,7 @@ impl Session {
             Call::WriteFile(asked) => {
                 self.with_hands(false, stop, |place| write_file(asked, place)).map(pour)
             }
-            Call::Shell(asked) if asked.background => self.start(asked),
+            Call::Shell(asked) if asked.background => self.start(who, asked),
             Call::Shell(asked) => {
                 let start = &self.ground.start;
                 let (facts, status) = self.in_jail(false, |opened| {
@@ -192,6 +210,7 @@ pub(super) fn told(error: &ToolError) -> String {
 /// What is noted of a call while it is done.
 struct Record {
     at: Timestamp,
+    by: Option<String>,
     began: Instant,
     tool: &'static str,
     arguments: serde_json::Value,
@@ -205,12 +224,14 @@ struct Record {
 }
 
 impl Record {
-    fn begin(session: &Session, call: &Call) -> Self {
+    fn begin(session: &Session, who: Option<&str>, call: &Call) -> Self {
+        let secrets = &session.ground.secrets;
         Self {
             at: (session.ground.clock)(),
+            by: who.map(|who| redact::text(secrets, who).into_string()),
             began: Instant::now(),
             tool: call.tool(),
-            arguments: clean(call.arguments(), &session.ground.secrets),
+            arguments: clean(call.arguments(), secrets),
             verdict: Verdict::Allowed,
             outcome: String::new(),
             bytes: 0,
@@ -220,10 +241,10 @@ impl Record {
         }
     }
 
-    /// The whole question, as one text.
+    /// The whole question and who asked it, as one text.
     fn asked(&self) -> Option<String> {
         let arguments = serde_json::to_string(&self.arguments).ok()?;
-        Some(format!("{} {arguments}", self.tool))
+        Some(format!("{} {arguments} {}", self.tool, self.by.as_deref().unwrap_or_default()))
     }
 
     fn keeps(&mut self, files: &[KeptFile]) {
@@ -234,6 +255,7 @@ impl Record {
     fn end(self, session: &Session, shown: &Shown) -> Result<u64, ToolError> {
         let call = session.journal.append(Entry {
             at: self.at,
+            by: self.by,
             tool: self.tool.into(),
             arguments: self.arguments,
             verdict: self.verdict,

@@ -207,3 +207,35 @@ fn a_revocation_ends_a_session_that_is_on() {
     let list: Value = serde_json::from_str(&list).unwrap();
     assert!(list[0]["last_use"].is_string() && list[0]["state"] == "revoked", "{list}");
 }
+
+#[test]
+fn each_is_told_only_of_what_it_was_shown_itself_and_the_journal_names_who_asked() {
+    let world = world();
+    let one = token(&world, &["one"]);
+    let all = token(&world, &["all", "--cases", "*"]);
+    let server = Server::start(&world, &[]);
+    let mut one = Client::start(&server, &one, VERSION);
+    let mut all = Client::start(&server, &all, VERSION);
+    let id = one.open();
+    let text = "a line of some length\n".repeat(40);
+    one.good("write_file", json!({"case": id, "path": "notes/a.md", "text": text}));
+    let look = json!({"case": id, "path": "notes/a.md"});
+    let shown = one.good("read_file", look.clone());
+    assert!(one.good("read_file", look.clone()).starts_with("unchanged since call 2;"));
+    assert_eq!(all.good("read_file", look.clone()), shown);
+    assert!(all.good("read_file", look).starts_with("unchanged since call 4;"));
+    // A person has no token.
+    let _ = world.run(&["read", &id, "notes/a.md"]).code(1);
+    drop(server);
+    let _ = world.run(&["read", &id, "notes/a.md"]).success();
+    let lines = world.run(&["journal", "export", &id]).success().stdout;
+    let by: Vec<_> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["by"].clone())
+        .collect();
+    let (one, all) = (json!("token:one"), json!("token:all"));
+    assert_eq!(by, [one.clone(), one.clone(), one, all.clone(), all, Value::Null]);
+    let table = world.run(&["journal", "show", &id]).success().stdout;
+    assert!(table.lines().nth(3).unwrap().contains("  read_file by token:all  "), "{table}");
+    assert!(table.lines().nth(5).unwrap().contains("  read_file  "), "{table}");
+}

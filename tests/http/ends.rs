@@ -66,6 +66,23 @@ fn a_client_that_is_gone_takes_its_command_along() {
 }
 
 #[test]
+fn one_who_wants_one_answer_and_goes_takes_its_command_along() {
+    let world = world_of(User::Same);
+    let token = token(&world, &["ci"]);
+    let server = Server::start(&world, &[]);
+    let mut client = Client::start(&server, &token, MODERN);
+    let id = client.open();
+    let mark = format!("close-{}", server.pid());
+    let mut gone = client.beside(&server);
+    let (request, _) = gone.written("tools/call", endless(&id, &mark));
+    gone.connection.send(request.replacen("\r\n", "\r\nConnection: close\r\n", 1));
+    until("it begins", || notes(&world, &id, "begun").exists() && runs(&mark));
+    drop(gone);
+    let took = until("it ends", || !runs(&mark));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
 fn a_call_that_is_cancelled_in_its_session_ends_at_once() {
     let world = world_of(User::Same);
     let token = token(&world, &["ci"]);

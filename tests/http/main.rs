@@ -15,6 +15,7 @@ mod ground;
 
 mod begin;
 mod client;
+mod crowd;
 mod ends;
 mod eras;
 mod gate;

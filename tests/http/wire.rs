@@ -123,6 +123,8 @@ impl Connection {
                 0 < read
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            // With a time to wait set, the kernel does not begin again by itself.
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("{error}: after {:?}", String::from_utf8_lossy(&self.rest)),
         }
     }

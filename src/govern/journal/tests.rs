@@ -10,6 +10,7 @@ use super::{Journal, path};
 fn entry(tool: &str) -> Entry {
     Entry {
         at: "2026-03-01T03:12:00Z".parse().unwrap(),
+        by: None,
         tool: tool.into(),
         arguments: serde_json::json!({"path": "repos/app"}),
         verdict: Verdict::Allowed,

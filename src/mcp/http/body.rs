@@ -13,7 +13,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::http::HeaderMap;
 use hyper::http::header::{CONTENT_LENGTH, EXPECT};
 use hyper::http::status::StatusCode;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::limits::Turn;
 use super::refusal::Refusal;
@@ -21,16 +21,21 @@ use super::sessions::InSession;
 
 /// A request is no larger.
 pub(super) const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What is larger is large: only a few of those are held for one principal.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
+/// When to try again, where too many of them come.
+const WAIT_FOR_LARGE: Duration = Duration::from_secs(5);
 /// So much of what is not wanted is still taken in, and for so long, because who is cut
 /// off while sending does not read why.
 const UNWANTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const UNWANTED_MAX: Duration = Duration::from_secs(2);
 
-/// The body of a request, whole and in time.
+/// The body of a request, whole and in time. What is large waits for its turn to be.
 pub(super) async fn whole(
     headers: &HeaderMap,
     body: &mut Incoming,
     patience: Duration,
+    turn: &mut Turn,
 ) -> Result<Bytes, Refusal> {
     let large = || {
         let what = format!("the body has more than {} MiB", REQUEST_BYTES_MAX / 1024 / 1024);
@@ -41,26 +46,34 @@ pub(super) async fn whole(
     if told.is_some_and(|told| (REQUEST_BYTES_MAX as u64) < told) {
         return Err(large());
     }
-    let read = async {
-        let mut whole = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| {
-                let what = format!("the body broke off: {error}");
-                Refusal::senseless(StatusCode::BAD_REQUEST, what, "Send it whole.")
-            })?;
-            let Ok(bytes) = frame.into_data() else { continue };
-            if REQUEST_BYTES_MAX < whole.len() + bytes.len() {
-                return Err(large());
-            }
-            whole.extend_from_slice(&bytes);
-        }
-        Ok(Bytes::from(whole))
-    };
-    timeout(patience, read).await.unwrap_or_else(|_| {
+    let late = |_| {
         let what = format!("the body did not come within {} s", patience.as_secs());
         let hint = "Send it again, all at once.";
-        Err(Refusal::senseless(StatusCode::REQUEST_TIMEOUT, what, hint))
-    })
+        Refusal::senseless(StatusCode::REQUEST_TIMEOUT, what, hint)
+    };
+    let mut deadline = Instant::now() + patience;
+    let mut whole = Vec::new();
+    while let Some(frame) = timeout_at(deadline, body.frame()).await.map_err(late)? {
+        let frame = frame.map_err(|error| {
+            let what = format!("the body broke off: {error}");
+            Refusal::senseless(StatusCode::BAD_REQUEST, what, "Send it whole.")
+        })?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        let size = whole.len() + bytes.len();
+        if REQUEST_BYTES_MAX < size {
+            return Err(large());
+        }
+        if SMALL_BYTES_MAX < size {
+            let began = Instant::now();
+            timeout(patience, turn.may_be_large()).await.map_err(|_| {
+                Refusal::limited("too many large requests come at a time", WAIT_FOR_LARGE)
+            })?;
+            // Who has to wait here is not the one who is slow.
+            deadline += began.elapsed();
+        }
+        whole.extend_from_slice(&bytes);
+    }
+    Ok(Bytes::from(whole))
 }
 
 /// Takes in what is left of a body that nobody wants.

@@ -62,7 +62,8 @@ fn prepare(stream: &TcpStream) {
     let _ = setsockopt(&socket, sockopt::TcpUserTimeout, &UNTAKEN_MS_MAX);
 }
 
-async fn speak<H: Served>(
+/// The same, where the bytes are as they were meant.
+pub(super) async fn speak<H: Served>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     local: SocketAddr,
     gate: Arc<Gate<H>>,

@@ -5,25 +5,26 @@
 //!              ─► the body ─► whether it may change anything ─► rmcp ─► the handler
 //! ```
 
-use std::borrow::Cow;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
 use hyper::body::{Bytes, Incoming};
-use hyper::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
+use hyper::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::http::status::StatusCode;
 use hyper::{Method, Request, Response};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::body::{self, Held, Reply};
 use super::limits::{Meter, What};
+use super::message::{self, Message, Params};
 use super::metadata::{self, Lack};
 use super::pages;
 use super::refusal::Refusal;
@@ -49,27 +50,12 @@ pub(super) struct Gate<H> {
     settings: Settings,
     admission: Admission,
     meter: Arc<Meter>,
-    sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<Sessions>,
     handler: H,
     service: StreamableHttpService<H, LocalSessionManager>,
     ending: watch::Receiver<bool>,
     /// When whoever runs the server was last told of trouble.
     told: Mutex<Option<Instant>>,
-}
-
-/// The little of a message that has to be known here.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    method: Option<Cow<'a, str>>,
-    id: Option<Value>,
-    params: Option<Params>,
-}
-
-#[derive(Deserialize)]
-struct Params {
-    name: Option<Value>,
-    arguments: Option<Value>,
 }
 
 impl<H: Served> Gate<H> {
@@ -159,23 +145,24 @@ impl<H: Served> Gate<H> {
         let session = self.session(&mut parts.headers, &principal)?;
         let bytes = match parts.method {
             Method::POST => {
-                is_json(&parts.headers)?;
-                body::whole(&parts.headers, body, self.patience()).await?
+                message::is_json(&parts.headers)?;
+                body::whole(&parts.headers, body, self.patience(), &mut turn).await?
             }
             _ => Bytes::new(),
         };
-        let mut request = None;
+        let (mut request, mut begins) = (None, false);
         if parts.method == Method::POST {
-            let message = read(&bytes)?;
+            let message = message::read(&bytes)?;
             self.may(&principal, &message, &base)?;
-            if message.method.as_deref() == Some("initialize") && session.is_none() {
+            begins = message.method.as_deref() == Some("initialize") && session.is_none();
+            if begins {
                 self.sessions.make_room(principal.key()).await.map_err(|_| {
                     let what = format!("`{}` has too many sessions in use", principal.key());
                     Refusal::limited(what, WAIT_FOR_HOST)
                 })?;
             }
             // Only what may take long has to wait; a word that ends a call has not.
-            if message.method.as_deref() == Some("tools/call") {
+            if message.takes_long() {
                 turn.is_on().await;
             }
             request = message.method.and(message.id);
@@ -183,7 +170,7 @@ impl<H: Served> Gate<H> {
         let comes_back = parts.headers.contains_key(LAST_EVENT_ID);
         let session = session.and_then(|id| self.sessions.enter(&id, request, comes_back));
         let held = Held { turn: Some(turn), session };
-        Ok(self.served(parts, bytes, principal, held).await)
+        Ok(self.served(parts, bytes, principal, held, begins).await)
     }
 
     /// The name that the client calls this server by.
@@ -307,18 +294,21 @@ impl<H: Served> Gate<H> {
         bytes: Bytes,
         principal: Principal,
         held: Held,
+        begins: bool,
     ) -> Response<Reply> {
         let key = principal.key().to_owned();
         let mut request = Request::from_parts(parts.clone(), Full::new(bytes));
         // The token is nobody's business from here on.
         request.headers_mut().remove(AUTHORIZATION);
         request.extensions_mut().insert(principal);
-        let had_session = held.session.is_some();
-        let (mut head, body) = self.service.handle(request).await.into_parts();
-        let begun = head.headers.get(SESSION_ID).filter(|_| !had_session);
-        if let Some(id) = begun.and_then(|id| id.to_str().ok()) {
-            self.sessions.begun(id, &key);
-        }
+        let answered = match begins {
+            true => match self.begun(request, key).await {
+                Ok(answered) => answered,
+                Err(refusal) => return refusal.response(),
+            },
+            false => self.service.handle(request).await,
+        };
+        let (mut head, body) = answered.into_parts();
         match (&parts.method, head.status) {
             // What is JSON and was sent as such, but is no message.
             (&Method::POST, StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
@@ -348,6 +338,27 @@ impl<H: Served> Gate<H> {
     }
 }
 
+impl<H: Served> Gate<H> {
+    /// Begins a session. One who goes away meanwhile has begun it all the same: it has to
+    /// be known whose it is, or it would count for nobody and stay.
+    async fn begun(
+        &self,
+        request: Request<Full<Bytes>>,
+        key: String,
+    ) -> Result<Response<BoxBody<Bytes, Infallible>>, Refusal> {
+        let (service, sessions) = (self.service.clone(), self.sessions.clone());
+        let begun = tokio::spawn(async move {
+            let answered = service.handle(request).await;
+            if let Some(id) = answered.headers().get(SESSION_ID).and_then(|id| id.to_str().ok()) {
+                sessions.begun(id, &key);
+            }
+            answered
+        });
+        let failed = |_| Refusal::unavailable("no session could be begun", WAIT_FOR_HOST);
+        begun.await.map_err(failed)
+    }
+}
+
 /// Whether there is anything at a path.
 fn is_place(path: &str) -> Result<(), Refusal> {
     let hint = format!("Use `{PATH}`, with streamable HTTP.");
@@ -359,32 +370,6 @@ fn is_place(path: &str) -> Result<(), Refusal> {
         }
         _ => Err(Refusal::missing("nothing is here", hint)),
     }
-}
-
-fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
-    let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok());
-    let essence = given.map(|given| given.split(';').next().unwrap_or_default().trim());
-    if essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
-        return Ok(());
-    }
-    let what = "the body is not said to be JSON";
-    let hint = "Send `Content-Type: application/json`.";
-    Err(Refusal::senseless(StatusCode::UNSUPPORTED_MEDIA_TYPE, what, hint))
-}
-
-fn read(bytes: &[u8]) -> Result<Message<'_>, Refusal> {
-    let no_message = |why: &str| {
-        let what = format!("the body is no JSON-RPC message: {why}");
-        let hint = "Send one message at a time, as an object.";
-        Refusal::senseless(StatusCode::BAD_REQUEST, what, hint)
-    };
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(no_message("it is a list"));
-    }
-    serde_json::from_slice(bytes).map_err(|error| match error.is_data() {
-        true => no_message(&error.to_string()),
-        false => Refusal::no_json(&error),
-    })
 }
 
 /// No more of what was sent than shows what it was.

@@ -44,6 +44,9 @@ const WAIT_FOR_OTHERS: Duration = Duration::from_secs(1);
 /// So many calls of one principal are done at the same time; more of them wait. It is
 /// less than are done at all.
 const WORKED_ON_MAX: usize = CALLS_MAX as usize * 3 / 4;
+/// So many large requests of one principal are held at the same time, from their reading
+/// to their answer. In the memory that they take others have no part.
+pub(super) const LARGE_MAX: usize = 8;
 /// More principals than this are not remembered without a reason.
 const REMEMBERED_MAX: usize = 4_096;
 
@@ -92,6 +95,7 @@ struct Asking {
     calls: u32,
     streams: u32,
     free: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
 
 impl Asking {
@@ -118,6 +122,8 @@ pub(super) struct Turn {
     what: What,
     free: Arc<Semaphore>,
     worked_on: Option<OwnedSemaphorePermit>,
+    large: Arc<Semaphore>,
+    is_large: Option<OwnedSemaphorePermit>,
 }
 
 impl Meter {
@@ -143,6 +149,7 @@ impl Meter {
             calls: 0,
             streams: 0,
             free: Arc::new(Semaphore::new(WORKED_ON_MAX)),
+            large: Arc::new(Semaphore::new(LARGE_MAX)),
         };
         let asking = all.entry(key.to_owned()).or_insert_with(new);
         asking.bucket.take(&self.limits, now)?;
@@ -151,9 +158,10 @@ impl Meter {
             return Err(WAIT_FOR_OTHERS);
         }
         *on += 1;
-        let free = asking.free.clone();
+        let (free, large) = (asking.free.clone(), asking.large.clone());
         drop(all);
-        Ok(Turn { meter: self.clone(), key: key.to_owned(), what, free, worked_on: None })
+        let (meter, key) = (self.clone(), key.to_owned());
+        Ok(Turn { meter, key, what, free, worked_on: None, large, is_large: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asking>> {
@@ -166,6 +174,13 @@ impl Turn {
     pub(super) async fn is_on(&mut self) {
         // Never closed, so there is always one at last.
         self.worked_on = self.free.clone().acquire_owned().await.ok();
+    }
+
+    /// Waits until this is one of the large ones that are held.
+    pub(super) async fn may_be_large(&mut self) {
+        if self.is_large.is_none() {
+            self.is_large = self.large.clone().acquire_owned().await.ok();
+        }
     }
 }
 

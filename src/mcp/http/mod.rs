@@ -13,11 +13,14 @@ mod connection;
 mod gate;
 mod limits;
 mod listen;
+mod message;
 mod metadata;
 mod names;
 mod pages;
 mod refusal;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use std::pin::pin;

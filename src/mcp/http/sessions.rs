@@ -126,6 +126,13 @@ impl Sessions {
         }
     }
 
+    /// How many there are, and of how many it is known whose they are.
+    #[cfg(test)]
+    pub(super) async fn counts(&self) -> (usize, usize) {
+        let all = self.manager.sessions.read().await.len();
+        (all, self.lock().len())
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Owned>> {
         self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
