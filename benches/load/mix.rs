@@ -90,6 +90,17 @@ impl Ground {
         Ok(ground)
     }
 
+    /// The last calls of this case: their numbers follow each other, and what they were
+    /// about is in it.
+    fn is_journal(&self, text: &str) -> Option<()> {
+        let number = |line: &str| line.split_whitespace().next()?.parse::<u64>().ok();
+        let numbers: Vec<u64> = text.lines().map(number).collect::<Option<_>>()?;
+        let follow = numbers.windows(2).all(|two| two[0] + 1 == two[1]);
+        let mut told = text.match_indices("case ").map(|(at, _)| &text[at + "case ".len()..]);
+        let is_own = told.all(|rest| rest.split_whitespace().next() == Some(&self.nth.to_string()));
+        (!numbers.is_empty() && follow && is_own).then_some(())
+    }
+
     fn line(&self, file: u64, line: u64) -> String {
         format!("case {} file {file} line {line} of what was found", self.nth)
     }
@@ -174,10 +185,7 @@ impl Knows<'_> {
             }
             Kind::Journal => {
                 let text = resource(client, &format!("casefile://case/{id}/journal"))?;
-                let is_so = text.lines().count() <= 80
-                    && text.contains("read_file")
-                    && !text.contains("not as it was written");
-                is_so.then_some(()).ok_or_else(|| mixed(kind, &text))
+                own.is_journal(&text).ok_or_else(|| mixed(kind, &text))
             }
             Kind::Foreign => {
                 let other = &self.foreign.id;
