@@ -23,6 +23,7 @@ use super::cases::Cases;
 use super::catalogue::{self, CORE, Definition, Does, ReadsOnly, Unservable};
 use super::desk::Desk;
 use super::errors::{Code, Told};
+use super::http::WorkedOn;
 use super::prompts::{Blank, TASKS, Task};
 use super::resources::{FIXED, Fixed, OF_CASES};
 use super::work::{Answer, Work};
@@ -244,7 +245,12 @@ impl ServerHandler for Server {
         let progress = token.map(|token| Progress { peer: context.peer.clone(), token });
         let (name, given) = (asked.name.into_owned(), asked.arguments.unwrap_or_default());
         let tool = name.clone();
-        let act = move |work: &Work, stop: &Stop| work.answer(&tool, given, stop);
+        let parts = context.extensions.get::<hyper::http::request::Parts>();
+        let place = parts.and_then(|parts| parts.extensions.get::<WorkedOn>().cloned());
+        let act = move |work: &Work, stop: &Stop| {
+            let _place = place;
+            work.answer(&tool, given, stop)
+        };
         let answer = self.attend(work, name, act, context.ct.cancelled(), progress).await;
         let text = answer.shown.text();
         Ok(match answer.code {

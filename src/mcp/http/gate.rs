@@ -148,7 +148,7 @@ impl<H: Served> Gate<H> {
         }
         let principal = self.principal(&parts.headers, &base)?;
         let what = if parts.method == Method::GET { What::Stream } else { What::Call };
-        let mut turn = self.meter.enter(principal.key(), what, Instant::now()).map_err(|wait| {
+        let turn = self.meter.enter(principal.key(), what, Instant::now()).map_err(|wait| {
             Refusal::limited(format!("`{}` asks too much at a time", principal.key()), wait)
         })?;
         is_place(path)?;
@@ -176,7 +176,8 @@ impl<H: Served> Gate<H> {
             }
             // Only what may take long has to wait; a word that ends a call has not.
             if message.method.as_deref() == Some("tools/call") {
-                turn.is_on().await;
+                let place = turn.is_on().await;
+                parts.extensions.insert(place);
             }
             request = message.method.and(message.id);
         }

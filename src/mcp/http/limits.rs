@@ -103,6 +103,13 @@ impl Asking {
     }
 }
 
+/// A place among the calls of a principal that are worked on. It goes along with the call:
+/// a client may be gone before that is.
+#[derive(Clone, Debug)]
+pub(in super::super) struct WorkedOn(
+    #[expect(dead_code, reason = "held")] Arc<Option<OwnedSemaphorePermit>>,
+);
+
 /// The counts of all principals.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -117,7 +124,6 @@ pub(super) struct Turn {
     key: String,
     what: What,
     free: Arc<Semaphore>,
-    worked_on: Option<OwnedSemaphorePermit>,
 }
 
 impl Meter {
@@ -153,7 +159,7 @@ impl Meter {
         *on += 1;
         let free = asking.free.clone();
         drop(all);
-        Ok(Turn { meter: self.clone(), key: key.to_owned(), what, free, worked_on: None })
+        Ok(Turn { meter: self.clone(), key: key.to_owned(), what, free })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asking>> {
@@ -163,9 +169,9 @@ impl Meter {
 
 impl Turn {
     /// Waits until this is one of those that are worked on.
-    pub(super) async fn is_on(&mut self) {
+    pub(super) async fn is_on(&self) -> WorkedOn {
         // Never closed, so there is always one at last.
-        self.worked_on = self.free.clone().acquire_owned().await.ok();
+        WorkedOn(Arc::new(self.free.clone().acquire_owned().await.ok()))
     }
 }
 
@@ -256,15 +262,14 @@ mod tests {
         runtime.block_on(async {
             let mut on = Vec::new();
             loop {
-                let mut turn = meter.enter("a", What::Call, now).unwrap();
-                if tokio::time::timeout(wait, turn.is_on()).await.is_err() {
-                    break;
-                }
-                on.push(turn);
+                let turn = meter.enter("a", What::Call, now).unwrap();
+                let Ok(place) = tokio::time::timeout(wait, turn.is_on()).await else { break };
+                // Who asked may be gone; what is done for it is not.
+                drop(turn);
+                on.push(place);
             }
             assert_eq!(on.len(), super::WORKED_ON_MAX);
-            let mut other = meter.enter("b", What::Call, now).unwrap();
-            other.is_on().await;
+            let _other = meter.enter("b", What::Call, now).unwrap().is_on().await;
             on.pop();
             meter.enter("a", What::Call, now).unwrap().is_on().await;
         });
