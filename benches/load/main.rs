@@ -37,11 +37,14 @@ const TOKENS: usize = 4;
 const CASES_OF_EACH: usize = 2;
 const SECONDS: u64 = 60;
 const GIVEN: &str = "CASEFILE_BENCH_LOAD_S";
-/// After so much of the time the server has what it needs.
-const WARM: u32 = 6;
+const EACH_SECOND: Duration = Duration::from_secs(1);
+/// After such a part of the time the server has what it needs.
+const WARM: usize = 6;
 /// What it may hold more at the end than when it was warm, and after the strangers.
 const GROWTH_KIB_MAX: u64 = 8 * 1024;
 const DESCRIPTORS_MORE_MAX: usize = 16;
+/// By so many the descriptors of the calls that are on may differ.
+const CALLS_DESCRIPTORS: u64 = 64;
 /// What is gone is let go of within this.
 const BACK_MAX: Duration = Duration::from_secs(40);
 /// So many faults are told word for word.
@@ -210,32 +213,31 @@ impl Scene {
         had
     }
 
-    /// Looks at the server each second. Where nobody strange is there, it may not grow.
+    /// Looks at the server each second. Where nobody strange is there, it may not grow once
+    /// it is warm: what it holds swings with the calls that are on, so medians count.
     fn watch(&self, time: Duration, is_flat: bool) -> Vec<String> {
         let pid = self.server.pid();
         let began = Instant::now();
-        let (mut warm, mut last, mut most) = (None, Sample::of(pid), Sample::default());
-        last.row("at the start");
-        while began.elapsed() + Duration::from_secs(1) < time {
-            thread::sleep(Duration::from_secs(1));
-            last = Sample::of(pid);
-            most.rss_kib = most.rss_kib.max(last.rss_kib);
-            if warm.is_none() && time / WARM <= began.elapsed() {
-                last.row(&format!("after {} s", began.elapsed().as_secs()));
-                warm = Some(last);
-            }
+        let mut seen = vec![Sample::of(pid)];
+        seen[0].row("at the start");
+        while began.elapsed() + EACH_SECOND < time {
+            thread::sleep(EACH_SECOND);
+            seen.push(Sample::of(pid));
         }
-        last.row("at the end");
-        let warm = warm.unwrap_or(last);
-        println!("  the most that was seen: {:.1} MiB", most.rss_kib as f64 / 1024.0);
-        let mut faults = Vec::new();
-        if is_flat && warm.rss_kib + GROWTH_KIB_MAX < last.rss_kib {
-            faults.push(format!("memory grew from {} KiB to {} KiB", warm.rss_kib, last.rss_kib));
-        }
-        if is_flat && warm.descriptors + DESCRIPTORS_MORE_MAX < last.descriptors {
-            faults.push(format!("descriptors: {} and then {}", warm.descriptors, last.descriptors));
-        }
-        faults
+        let warm = seen.len() / WARM;
+        seen[warm].row(&format!("after {warm} s"));
+        seen[seen.len() - 1].row("at the end");
+        let most = seen.iter().map(|sample| sample.rss_kib).max().unwrap_or_default();
+        println!("  the most that was seen: {:.1} MiB", most as f64 / 1024.0);
+        let (first, second) = seen[warm..].split_at((seen.len() - warm) / 2);
+        let grew = |what: &str, of: fn(&Sample) -> u64, most: u64| {
+            let [first, second] = [first, second].map(|half| median(half.iter().map(of)));
+            println!("  median of the {what}, first half and second: {first}, {second}");
+            (is_flat && first + most < second).then(|| format!("{what}: {first}, then {second}"))
+        };
+        let memory = grew("KiB", |sample| sample.rss_kib, GROWTH_KIB_MAX);
+        let descriptors = grew("descriptors", |it| it.descriptors as u64, CALLS_DESCRIPTORS);
+        memory.into_iter().chain(descriptors).collect()
     }
 
     /// What it holds when all are gone, and it is as it should be, or the wait is over.
@@ -281,6 +283,12 @@ impl Scene {
         faults.extend(strange.err());
         faults
     }
+}
+
+fn median(all: impl Iterator<Item = u64>) -> u64 {
+    let mut all: Vec<u64> = all.collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Goes on in one strange way until it is over; how often, and what was wrong.
