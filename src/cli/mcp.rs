@@ -16,6 +16,7 @@ use crate::access::Principal;
 use crate::case::{self, CaseError, CaseId, Home, Listed, Opener};
 use crate::config::Untrusted;
 use crate::govern::check;
+use crate::jail::hold_little_memory;
 use crate::jail::policy::{Network, Policy, split};
 use crate::mcp::{Cases, Code, OpenCase, Server, Told, serve};
 use crate::outputs::{Budget, Secrets, Shown};
@@ -58,6 +59,7 @@ pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> 
     let here = Here::new(around, "casefile mcp")?;
     let ours = |error| Failure::new(Turn::Ours, error);
     let server = Server::new(Arc::new(here), bound).map_err(ours)?;
+    hold_little_memory();
     serve(&server, Duration::from_secs(mcp.idle)).map_err(Failure::user)?;
     Ok(ExitCode::SUCCESS)
 }

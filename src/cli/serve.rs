@@ -15,6 +15,7 @@ use super::surroundings::Surroundings;
 use crate::access::{Access, State, Store};
 use crate::config::RATE_MAX;
 use crate::disk::{self, DiskError};
+use crate::jail::hold_little_memory;
 use crate::mcp::Server;
 use crate::mcp::http::{
     Address, Admission, BadAddress, BadPublic, Limits, Names, Public, Settings, Tls, serve_cases,
@@ -116,6 +117,7 @@ pub(crate) fn run(serve: Serve, around: Surroundings) -> Result<ExitCode, Failur
             note("nobody has a token yet: make one with `casefile token create NAME`");
         }
     };
+    hold_little_memory();
     serve_cases(&server, idle, admission, settings, ready).map_err(Failure::user)?;
     Ok(ExitCode::SUCCESS)
 }

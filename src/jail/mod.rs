@@ -73,6 +73,20 @@ pub fn set_terminal_size(terminal: BorrowedFd<'_>, (rows, columns): (u16, u16)) 
     sys::set_window_size(terminal, size)
 }
 
+/// Has this process give back what memory it no longer needs, at the price of asking for it
+/// anew. For one that lives long, and has many threads and now and then large buffers: these
+/// would stay with it for good.
+pub fn hold_little_memory() {
+    #[cfg(target_env = "gnu")]
+    {
+        const KIB: i32 = 1024;
+        // What was set stays, whether or not the rest can be.
+        let _ = sys::set_allocator(libc::M_ARENA_MAX, 4);
+        let _ = sys::set_allocator(libc::M_MMAP_THRESHOLD, 256 * KIB);
+        let _ = sys::set_allocator(libc::M_TRIM_THRESHOLD, 1024 * KIB);
+    }
+}
+
 /// Takes this process over if it was started to be a part of the jail's
 /// machinery, and says how it is to exit. `program` is the name it was started by.
 pub fn take_over(program: Option<&OsStr>) -> Option<i32> {

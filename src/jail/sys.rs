@@ -196,6 +196,13 @@ pub(super) fn set_window_size(fd: BorrowedFd<'_>, size: libc::winsize) -> io::Re
         .map(drop)
 }
 
+/// One setting of the allocator. It says 0 where it knows none of that kind.
+#[cfg(target_env = "gnu")]
+pub(super) fn set_allocator(what: libc::c_int, value: libc::c_int) -> bool {
+    // SAFETY: it takes two numbers and touches nothing of ours.
+    unsafe { libc::mallopt(what, value) != 0 }
+}
+
 /// Turns the interface of this name on, in the caller's network namespace.
 pub(super) fn raise_interface(name: &CStr) -> io::Result<()> {
     // SAFETY: an all-zero ifreq is valid; the name is copied in with room for NUL.

@@ -20,6 +20,7 @@ use super::cases::Cases;
 use super::catalogue::{CORE, Does};
 use super::desk::Desk;
 use super::errors::Code;
+use super::http::WorkedOn;
 use super::served::{self, Unservable};
 use super::work::Work;
 use super::{instructions, listed, prompts};
@@ -91,6 +92,12 @@ async fn is_there(work: &Arc<Work>, id: &CaseId) -> bool {
     tokio::task::spawn_blocking(move || work.meant(id.as_str()).is_ok()).await.unwrap_or(false)
 }
 
+/// What a call holds as long as it goes on, whoever still waits for it.
+fn place(context: &RequestContext<RoleServer>) -> Option<WorkedOn> {
+    let parts = context.extensions.get::<hyper::http::request::Parts>()?;
+    parts.extensions.get().cloned()
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -128,7 +135,11 @@ impl ServerHandler for Server {
         let progress = token.map(|token| Progress { peer: context.peer.clone(), token });
         let (name, given) = (asked.name.into_owned(), asked.arguments.unwrap_or_default());
         let tool = name.clone();
-        let act = move |work: &Work, stop: &Stop| work.answer(&tool, given, stop);
+        let place = place(&context);
+        let act = move |work: &Work, stop: &Stop| {
+            let _place = place;
+            work.answer(&tool, given, stop)
+        };
         let answer = self.attend(work, name, act, context.ct.cancelled(), progress).await;
         let text = answer.shown.text();
         Ok(match answer.code {
@@ -178,7 +189,11 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let work = self.work_for(&context)?;
         let uri = asked.uri.clone();
-        let act = move |work: &Work, stop: &Stop| work.resource(&uri, stop);
+        let place = place(&context);
+        let act = move |work: &Work, stop: &Stop| {
+            let _place = place;
+            work.resource(&uri, stop)
+        };
         let name = "resources/read".to_owned();
         let answer = self.attend(work, name, act, context.ct.cancelled(), None).await;
         let text = answer.shown.text();

@@ -163,7 +163,8 @@ impl<H: Served> Gate<H> {
             }
             // Only what may take long has to wait; a word that ends a call has not.
             if message.takes_long() {
-                turn.is_on().await;
+                let place = turn.is_on().await;
+                parts.extensions.insert(place);
             }
             request = message.method.and(message.id);
         }

@@ -107,6 +107,13 @@ impl Asking {
     }
 }
 
+/// A place among the calls of a principal that are worked on. It goes along with the call:
+/// a client may be gone before that is.
+#[derive(Clone, Debug)]
+pub(in super::super) struct WorkedOn(
+    #[expect(dead_code, reason = "held")] Arc<Option<OwnedSemaphorePermit>>,
+);
+
 /// The counts of all principals.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -121,7 +128,6 @@ pub(super) struct Turn {
     key: String,
     what: What,
     free: Arc<Semaphore>,
-    worked_on: Option<OwnedSemaphorePermit>,
     large: Arc<Semaphore>,
     is_large: Option<OwnedSemaphorePermit>,
 }
@@ -161,7 +167,7 @@ impl Meter {
         let (free, large) = (asking.free.clone(), asking.large.clone());
         drop(all);
         let (meter, key) = (self.clone(), key.to_owned());
-        Ok(Turn { meter, key, what, free, worked_on: None, large, is_large: None })
+        Ok(Turn { meter, key, what, free, large, is_large: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asking>> {
@@ -171,9 +177,9 @@ impl Meter {
 
 impl Turn {
     /// Waits until this is one of those that are worked on.
-    pub(super) async fn is_on(&mut self) {
+    pub(super) async fn is_on(&self) -> WorkedOn {
         // Never closed, so there is always one at last.
-        self.worked_on = self.free.clone().acquire_owned().await.ok();
+        WorkedOn(Arc::new(self.free.clone().acquire_owned().await.ok()))
     }
 
     /// Waits until this is one of the large ones that are held.
@@ -271,15 +277,14 @@ mod tests {
         runtime.block_on(async {
             let mut on = Vec::new();
             loop {
-                let mut turn = meter.enter("a", What::Call, now).unwrap();
-                if tokio::time::timeout(wait, turn.is_on()).await.is_err() {
-                    break;
-                }
-                on.push(turn);
+                let turn = meter.enter("a", What::Call, now).unwrap();
+                let Ok(place) = tokio::time::timeout(wait, turn.is_on()).await else { break };
+                // Who asked may be gone; what is done for it is not.
+                drop(turn);
+                on.push(place);
             }
             assert_eq!(on.len(), super::WORKED_ON_MAX);
-            let mut other = meter.enter("b", What::Call, now).unwrap();
-            other.is_on().await;
+            let _other = meter.enter("b", What::Call, now).unwrap().is_on().await;
             on.pop();
             meter.enter("a", What::Call, now).unwrap().is_on().await;
         });

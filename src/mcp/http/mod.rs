@@ -37,6 +37,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use limits::Limits;
+pub(super) use limits::WorkedOn;
 pub use listen::{Address, BadAddress, HttpError};
 pub use names::{BadPublic, Names, Public};
 pub use tls::{Tls, TlsError};

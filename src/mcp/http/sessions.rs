@@ -48,6 +48,8 @@ impl Sessions {
         let mut manager = LocalSessionManager::default();
         let mut config = SessionConfig::default();
         config.keep_alive = Some(IDLE_MAX);
+        // Answers are kept for those who may come back for them, and for nobody else.
+        config.completed_cache_ttl = COME_BACK_MAX;
         manager.session_config = config;
         Arc::new(Self { manager: Arc::new(manager), owned: Mutex::default() })
     }
