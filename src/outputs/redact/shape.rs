@@ -20,6 +20,8 @@ pub(super) enum Shape {
     Token(&'static [Part]),
     /// What is assigned to a name.
     Assigned(&'static Names),
+    /// The lines of a private key.
+    Key(fn(&Window<'_>, usize) -> Option<Found>),
     /// All else that has to be told in code.
     Told(fn(&Window<'_>, usize) -> Option<Found>),
 }
@@ -90,7 +92,7 @@ impl Shape {
                 token(window, at, anchor.len(), parts)
             }
             Self::Assigned(names) => assigned::find(window, at, names, covered),
-            Self::Told(find) => find(window, at),
+            Self::Key(find) | Self::Told(find) => find(window, at),
         }
     }
 }

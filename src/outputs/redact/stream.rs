@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use super::known::{ENCODED_BYTES_MAX, Run, Sighting};
 use super::mark;
 use super::secrets::{KNOWN, Secrets};
-use super::shape::{Covered, Found, REACH, Rest};
+use super::shape::{Covered, Found, REACH, Rest, Shape};
 use super::sieve::GRAM_BYTES;
 use super::window::{LOOK_BACK, Window};
 
@@ -172,8 +172,11 @@ impl Stream {
                 Some(rest) => rest.find(&window, at),
                 None => kind.shape.find(&window, at, kind.anchors, covered.since(self.base)),
             };
-            let rest = candidate.rest.is_some();
-            let found = found.filter(|found| !beside_mark(&window, at, found, rest));
+            let found = found.filter(|found| match kind.shape {
+                // Its lines went all at once, so none was left beside a mark.
+                Shape::Key(_) => !around_mark(&window, found),
+                _ => !beside_mark(&window, at, found, candidate.rest.is_some()),
+            });
             if window.was_short() {
                 // Twice as much each time, so that single bytes are not looked at for ever.
                 candidate.again = (end + (end - candidate.at)).clamp(end + 1, candidate.at + REACH);
@@ -251,14 +254,14 @@ impl Stream {
 /// Whether this is beside or around a mark. Then the text was clean before, and
 /// whatever looks like a secret now is what a mark left of its surroundings.
 fn beside_mark(window: &Window<'_>, anchor: Place, found: &Found, rest: bool) -> bool {
-    let within = window.seen(found.start, found.end);
     let after_mark = [anchor, found.start].into_iter().any(|at| mark::ends_before(window, at));
-    !rest && after_mark
-        || mark::ends(window, found.end).is_some()
-        || within
-            .iter()
-            .zip(found.start..)
-            .any(|(byte, at)| *byte == b'[' && mark::ends(window, at).is_some())
+    !rest && after_mark || mark::ends(window, found.end).is_some() || around_mark(window, found)
+}
+
+fn around_mark(window: &Window<'_>, found: &Found) -> bool {
+    let within = window.seen(found.start, found.end);
+    let mut places = within.iter().zip(found.start..);
+    places.any(|(byte, at)| *byte == b'[' && mark::ends(window, at).is_some())
 }
 
 fn sighted(spans: &mut VecDeque<Span>, sighting: &Sighting) {

@@ -264,6 +264,27 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
 }
 
+/// A mark that somebody wrote is no reason to let a key pass.
+#[test]
+fn a_key_beside_what_looks_like_a_mark_goes_all_the_same() {
+    let secrets = secrets();
+    let mark = "[redacted: x #3f2a]";
+    let key = "-----BEGIN PRIVATE KEY-----MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n";
+    let long = "kq8Zp2L".repeat(25);
+    for raw in [
+        format!("{key}{long}{mark}"),
+        format!("{mark}{key}{long}"),
+        format!("{mark}{key}{mark}"),
+        format!("{key}{}{mark}", &long[..40]),
+    ] {
+        let (clean, _) = whole(&secrets, raw.as_bytes());
+        let shown = String::from_utf8_lossy(&clean);
+        assert!(!shown.contains("MIIEvQ"), "{shown}");
+        let (again, _) = whole(&secrets, &clean);
+        assert_eq!(String::from_utf8_lossy(&again), shown);
+    }
+}
+
 proptest! {
     #[test]
     fn pieces_do_not_matter_and_known_values_never_pass(

@@ -2,7 +2,7 @@
 //! below the first line of a key.
 
 use super::super::assigned::{Names, Value};
-use super::super::shape::Shape::{Assigned, Told};
+use super::super::shape::Shape::{Assigned, Key, Told};
 use super::super::{key, told};
 use super::Rule;
 
@@ -12,7 +12,7 @@ pub(super) const NAMES: &[Rule] = &[
         name: "private-key",
         what: "a private key in PEM: RSA, EC, OpenSSH, PGP",
         anchors: &["-BEG"],
-        shape: Told(key::pem),
+        shape: Key(key::pem),
         matches: &[
             "-----BEGIN PRIVATE KEY-----\n«MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQ==»\n-----END PRIVATE KEY-----\n",
             "{\"key\":\"-----BEGIN RSA PRIVATE KEY-----\\n«MIIEvQIBADANBgkq\\nBKcwgg==\\n»-----END RSA PRIVATE KEY-----\\n\"}",
@@ -32,7 +32,7 @@ pub(super) const NAMES: &[Rule] = &[
         name: "putty-key",
         what: "a private key of PuTTY",
         anchors: &["Private-Lines"],
-        shape: Told(key::putty),
+        shape: Key(key::putty),
         matches: &[
             "Private-Lines: 1\n«AAAAIQDXz2fbAJBhEDl3AkKRZ5PFPeFvB1aG9yc2VzdGFwbGU=»\nPrivate-MAC: 12",
         ],
