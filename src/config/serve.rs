@@ -173,8 +173,9 @@ mod tests {
     use super::{Given, Issuer, Jwks, is_safe};
 
     fn settings(text: &str) -> Result<Settings, String> {
-        let given = Given { working_directory: "/work".into(), ..Given::default() };
-        let settings = Settings::of_bytes("/work/casefile.yaml".into(), text.as_bytes(), &given);
+        let given = Given { working_directory: "/somewhere".into(), ..Given::default() };
+        let settings =
+            Settings::of_bytes("/somewhere/casefile.yaml".into(), text.as_bytes(), &given);
         settings.map_err(|error| error.to_string())
     }
 
@@ -198,12 +199,12 @@ serve:
             Issuer {
                 issuer: "https://login.example.com/".into(),
                 audience: "https://cases.example.com/mcp".into(),
-                jwks: Jwks::File("/work/keys.json".into()),
+                jwks: Jwks::File("/somewhere/keys.json".into()),
                 scope_claim: None,
                 cases_claim: Some("cases".into()),
             }
         );
-        assert_eq!(serve.issuers[0].source.to_string(), "/work/casefile.yaml:3");
+        assert_eq!(serve.issuers[0].source.to_string(), "/somewhere/casefile.yaml:3");
         assert_eq!(serve.allowed_hosts[0].value, "cases.example.com");
         assert_eq!(serve.rate.as_ref().map(|rate| rate.value), Some(50));
     }
