@@ -13,7 +13,7 @@ use super::surroundings::Surroundings;
 use super::table::Table;
 use super::{close, fork, install, journal, list, open, policy, session, show, time};
 use crate::access::Principal;
-use crate::case::{self, CaseError, CaseId, Home, Listed, Opener};
+use crate::case::{self, CaseError, CaseId, Home, Incident, Listed, Opener};
 use crate::config::Untrusted;
 use crate::govern::check;
 use crate::jail::hold_little_memory;
@@ -117,8 +117,9 @@ impl Here {
         let open::Made { id, manifest, reasons, notes, .. } = open::make(wanted, &self.around)?;
         let mut table = Table::default();
         table.row(["case", id.as_str()]);
-        if let Some(moment) = &moment {
-            table.row(["incident", &moment.at.to_string()]);
+        if let Some(Incident { at, reference }) = &manifest.incident {
+            let reference = reference.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
+            table.row(["incident", &format!("{at}{reference}")]);
         }
         table.row(["policy", manifest.policy.as_str()]);
         for (repo, why) in manifest.repos.iter().zip(&reasons) {

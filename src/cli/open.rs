@@ -159,7 +159,9 @@ pub(super) fn make(wanted: Wanted, around: &Surroundings) -> Result<Made, Failur
     let mut manifest = Manifest::new(&title, origin, policy.name.clone())
         .map_err(|error| Failure::case(error.into()))?;
     manifest.owner = wanted.owner;
-    manifest.incident = wanted.at.map(|at| Incident { at, reference: wanted.reference });
+    // One that is only named is one of now, as its code is.
+    let at = wanted.at.or_else(|| wanted.reference.as_ref().map(|_| now));
+    manifest.incident = at.map(|at| Incident { at, reference: wanted.reference });
     manifest.environment = asked.environment.clone();
     manifest.repos = repos;
     manifest.durable = wanted.durable;

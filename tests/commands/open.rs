@@ -367,6 +367,24 @@ fn what_came_after_the_incident_has_no_name_unless_it_is_wanted() {
 }
 
 #[test]
+fn an_incident_that_is_only_named_is_one_of_now() {
+    let world = World::new();
+    checkout(&world, "work/app");
+    let id = open(&world, &["--repo", "./app", "--reference", "PD-4411"]);
+    let shown = world.run(&["show", &id, "--json"]).success().stdout;
+    let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(json["incident"]["reference"], "PD-4411", "{json}");
+    let at: jiff::Timestamp = json["incident"]["at"].as_str().unwrap().parse().unwrap();
+    let age = jiff::Timestamp::now().duration_since(at);
+    assert!((0..600).contains(&age.as_secs()), "{age:?} ago");
+    // Who was on no incident has none.
+    let plain = open(&world, &["--repo", "./app"]);
+    let shown = world.run(&["show", &plain, "--json"]).success().stdout;
+    let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert!(json["incident"].is_null(), "{json}");
+}
+
+#[test]
 fn evidence_comes_along_to_be_read() {
     for user in users() {
         let world = World::of(user);

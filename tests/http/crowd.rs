@@ -227,5 +227,8 @@ fn no_case_is_made_that_nobody_could_read() {
     let all = world.run(&["list", "--json"]).success().stdout;
     assert_eq!(all.trim(), "[]");
     let asked = json!({"repos": ["app"], "at": at, "incident": "PD-4411"});
-    assert!(client.good("open_case", asked).starts_with("case "));
+    let opened = client.good("open_case", asked);
+    assert!(opened.contains("incident  2026-03-01T03:12:00Z (PD-4411)\n"), "{opened}");
+    let opened = client.good("open_case", json!({"repos": ["app"], "incident": "PD-1"}));
+    assert!(opened.contains("Z (PD-1)\n"), "{opened}");
 }

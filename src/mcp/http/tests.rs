@@ -143,9 +143,12 @@ fn one_who_goes_away_while_a_session_begins_has_it_counted_all_the_same() {
             let before = ground.gate.sessions.counts().await.0;
             let near = ground.sent(&ground.writer, "", &hello).await;
             // It goes at the moment at which there is a session, and before it is told so.
-            while ground.gate.sessions.counts().await.0 == before {
-                tokio::task::yield_now().await;
-            }
+            let begun = async {
+                while ground.gate.sessions.counts().await.0 == before {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(WAIT, begun).await.unwrap();
             drop(near);
         }
         let close = "Connection: close\r\n";
@@ -153,18 +156,12 @@ fn one_who_goes_away_while_a_session_begins_has_it_counted_all_the_same() {
         assert!(stays.contains("mcp-session-id"), "{stays}");
         // Whoever is still at the door comes in, or does not; nobody is in who is nobody's.
         let settled = async {
-            let mut before = (0, 0);
-            loop {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                let now = ground.gate.sessions.counts().await;
-                if now == before && now.0 == now.1 {
-                    break now;
-                }
-                before = now;
+            while ground.gate.sessions.counts().await != (41, 41) {
+                tokio::task::yield_now().await;
             }
         };
-        let settled = timeout(Duration::from_secs(10), settled).await;
-        assert_eq!(settled.ok(), Some((41, 41)), "{:?}", ground.gate.sessions.counts().await);
+        let settled = timeout(WAIT, settled).await;
+        assert!(settled.is_ok(), "{:?}", ground.gate.sessions.counts().await);
     });
 }
 
