@@ -3,8 +3,12 @@
 //! The first line stays, so that a reader sees what there was. All up to the line
 //! that ends the key goes, whatever it is. Where no such line comes, as in the first
 //! lines of a file, as many lines go as look like a key's.
+//!
+//! A mark ends a key: what stands after one was seen before, or somebody wrote it. So
+//! a clean text is clean, and stays as it is.
 
 use super::class::{BASE64, Class, class};
+use super::mark;
 use super::shape::{Found, REACH, Rest};
 use super::window::Window;
 
@@ -51,7 +55,7 @@ pub(super) fn rest(window: &Window<'_>, from: usize) -> Option<Found> {
 /// What comes after the first line, or after a part of it.
 fn body(window: &Window<'_>, from: usize, first: bool) -> Option<Found> {
     let start = skip_between(window, from);
-    let lines = match next_dashes(window, from) {
+    let lines = match next_dashes(window, start) {
         Some(dashes) if ends_key(window, dashes) => {
             (trimmed(window, start, dashes, !first || holds_key(window.seen(start, dashes))), None)
         }
@@ -84,44 +88,45 @@ fn trimmed(window: &Window<'_>, start: usize, end: usize, any: bool) -> usize {
     if any { start + body.len() } else { start }
 }
 
-/// The next run of dashes, if the key can end there.
+/// The next run of dashes, if the key can end there. None is looked for after a mark.
 fn next_dashes(window: &Window<'_>, from: usize) -> Option<usize> {
     let mut at = from;
-    static NO_DASH: Class = {
+    static PLAIN: Class = {
         let mut set = [true; 256];
         set[b'-' as usize] = false;
+        set[b'[' as usize] = false;
         set
     };
     while at < from + KEY_BYTES_MAX {
-        at = window.run(at, &NO_DASH, from + KEY_BYTES_MAX - at);
-        window.get(at)?;
-        if window.starts(at, DASHES) {
-            return Some(at);
+        at = window.run(at, &PLAIN, from + KEY_BYTES_MAX - at);
+        match window.get(at)? {
+            b'-' if window.starts(at, DASHES) => return Some(at),
+            b'[' if mark::ends(window, at).is_some() => return None,
+            _ => at += 1,
         }
-        at += 1;
     }
     None
 }
 
-/// Lines that look like a key's. The last may be short.
+/// Lines that look like a key's, with its fields. The last may be short.
 fn lines(window: &Window<'_>, start: usize) -> (usize, Option<Rest>) {
     let most = start + KEY_BYTES_MAX;
     let (mut at, mut end) = (start, start);
     loop {
         if let Some(field) = field(window, at) {
-            end = field;
-        } else {
-            let line = window.run(at, &BASE64, most.saturating_sub(at));
-            if most <= line {
-                // The next part begins with this line, unless it has no beginning here.
-                let rest = if start < end { Rest::Key } else { Rest::Run(&BASE64) };
-                return (if start < end { end } else { line }, Some(rest));
-            }
-            if line - at < LINE_BYTES_MIN {
-                return (end, None);
-            }
-            end = line;
+            at = skip_between(window, field);
+            continue;
         }
+        let line = window.run(at, &BASE64, most.saturating_sub(at));
+        if most <= line {
+            // The next part begins with this line, unless it has no beginning here.
+            let rest = if start < end { Rest::Key } else { Rest::Run(&BASE64) };
+            return (if start < end { end } else { line }, Some(rest));
+        }
+        if line - at < LINE_BYTES_MIN {
+            return (end, None);
+        }
+        end = line;
         at = skip_between(window, end);
         // A short line is the last one of a key, or what was left of one, if it looks so.
         let last = window.run(at, &BASE64, LINE_BYTES_MIN);
@@ -138,7 +143,8 @@ fn field(window: &Window<'_>, at: usize) -> Option<usize> {
     static LINE: Class = super::class::printed_without("\\\"");
     let name = FIELDS.iter().find(|name| window.starts_folded(at, name))?;
     let value = window.run(at + name.len(), &class(" "), 1);
-    Some(window.run(value, &LINE, FIELD_BYTES_MAX))
+    let end = window.run(value, &LINE, FIELD_BYTES_MAX);
+    Some((value..end).find(|at| mark::ends(window, *at).is_some()).unwrap_or(end))
 }
 
 /// Past line ends, however they are written, and what stands at the start of lines.

@@ -173,8 +173,8 @@ impl Stream {
                 None => kind.shape.find(&window, at, kind.anchors, covered.since(self.base)),
             };
             let found = found.filter(|found| match kind.shape {
-                // Its lines went all at once, so none was left beside a mark.
-                Shape::Key(_) => !around_mark(&window, found),
+                // It minds marks by itself: it has lines, of which none may be left.
+                Shape::Key(_) => true,
                 _ => !beside_mark(&window, at, found, candidate.rest.is_some()),
             });
             if window.was_short() {
@@ -255,13 +255,11 @@ impl Stream {
 /// whatever looks like a secret now is what a mark left of its surroundings.
 fn beside_mark(window: &Window<'_>, anchor: Place, found: &Found, rest: bool) -> bool {
     let after_mark = [anchor, found.start].into_iter().any(|at| mark::ends_before(window, at));
-    !rest && after_mark || mark::ends(window, found.end).is_some() || around_mark(window, found)
-}
-
-fn around_mark(window: &Window<'_>, found: &Found) -> bool {
+    let before_mark = mark::ends(window, found.end).is_some();
     let within = window.seen(found.start, found.end);
-    let mut places = within.iter().zip(found.start..);
-    places.any(|(byte, at)| *byte == b'[' && mark::ends(window, at).is_some())
+    let places = within.iter().zip(found.start..);
+    let mut marks = places.filter(|(byte, at)| **byte == b'[' && mark::ends(window, *at).is_some());
+    !rest && after_mark || before_mark || marks.next().is_some()
 }
 
 fn sighted(spans: &mut VecDeque<Span>, sighting: &Sighting) {

@@ -264,6 +264,21 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(fragment, 0..40).prop_map(|fragments| fragments.concat())
 }
 
+/// The beginning of a key with a long run behind it, amid anything.
+fn keyed() -> impl Strategy<Value = Vec<u8>> {
+    let begun = prop::sample::select(vec![
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n",
+        "Private-Lines: 14\n",
+    ]);
+    let run = prop::sample::select(vec!["A", "MIIEvQIB", "a1b2", "kq8Zp2L", "z", " ", "\n"]);
+    let long = (1..46_usize, run).prop_map(|(times, text)| text.repeat(times * times));
+    (begun, long, hostile()).prop_map(|(begun, long, after)| {
+        [begun.as_bytes(), long.as_bytes(), after.as_slice()].concat()
+    })
+}
+
 /// A mark that somebody wrote is no reason to let a key pass.
 #[test]
 fn a_key_beside_what_looks_like_a_mark_goes_all_the_same() {
@@ -276,6 +291,8 @@ fn a_key_beside_what_looks_like_a_mark_goes_all_the_same() {
         format!("{mark}{key}{long}"),
         format!("{mark}{key}{mark}"),
         format!("{key}{}{mark}", &long[..40]),
+        format!("{key}{mark}-----END PRIVATE KEY-----"),
+        format!("{key}{}\n{mark}", "kq8Zp2L".repeat(2_000)),
     ] {
         let (clean, _) = whole(&secrets, raw.as_bytes());
         let shown = String::from_utf8_lossy(&clean);
@@ -288,7 +305,7 @@ fn a_key_beside_what_looks_like_a_mark_goes_all_the_same() {
 proptest! {
     #[test]
     fn pieces_do_not_matter_and_known_values_never_pass(
-        raw in hostile(),
+        raw in prop_oneof![2 => hostile(), 1 => keyed()],
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let secrets = secrets();
