@@ -5,17 +5,16 @@
 //! lines that the next piece has to show.
 
 use std::ops::Range;
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use memchr::{memchr, memchr_iter, memrchr};
 use nix::errno::Errno;
 
 use super::definition::defines;
+use super::here::{Here, Went};
 use super::pattern::{Looker, Pattern, end_of_line, start_of_line, without_end};
 use super::text::{fill, in_utf8, mark, utf16};
-use super::wire::{FoundIn, LINE_BYTES_MAX, Line, Mode, Query, Unsearched};
-use crate::jail::hands::wire::Bytes;
+use super::wire::{LINE_BYTES_MAX, Mode, Query, Unsearched};
 
 /// One piece, unless a line is longer.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -27,10 +26,6 @@ const WHOLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A NUL byte in so much of the beginning says that it is no text. Later ones are
 /// what a log has that was cut short while it was written.
 const BINARY_BYTES: usize = 64 * 1024;
-/// Of one file, no more is told.
-const TOLD_BYTES_MAX: usize = 256 * 1024;
-/// What a line takes besides its bytes, at most.
-const LINE_COST_BYTES: usize = 64;
 /// So many lines of a file are asked whether they define what was looked for.
 const DEFINITIONS_TRIED_MAX: u32 = 200;
 /// How far back a line before a match is looked for.
@@ -44,74 +39,6 @@ pub(super) struct Searcher {
     before: usize,
     after: usize,
     buffer: Vec<u8>,
-}
-
-/// A file whose search has begun.
-#[derive(Debug)]
-pub(super) struct Here {
-    pub(super) file: OwnedFd,
-    named: bool,
-    /// Whether a read that brings less than it was asked for has reached the end.
-    pub(super) short_is_end: bool,
-    found: FoundIn,
-    /// How many lines of it may be told.
-    lines_max: u64,
-    told_bytes: usize,
-    tried: u32,
-    /// Where the next piece begins, and how many lines that is into the file.
-    pub(super) next: u64,
-    lines: u64,
-    /// How much of that piece was searched before, and is only shown.
-    searched: usize,
-    /// How many lines after the last match are still to be told.
-    after_left: usize,
-    /// How long it was when that was first asked. What is written to it meanwhile is
-    /// not searched, or the search might never end.
-    pub(super) end: Option<u64>,
-}
-
-/// What came of going on with a file.
-#[derive(Debug)]
-pub(super) enum Went {
-    Done(FoundIn),
-    /// It holds no text.
-    Binary,
-    /// The moment was over.
-    Left(Here),
-}
-
-impl Here {
-    /// A `named` file is searched whatever it holds.
-    pub(super) fn new(path: Vec<u8>, file: OwnedFd, named: bool, lines_max: u64) -> Self {
-        Self {
-            file,
-            named,
-            short_is_end: false,
-            found: FoundIn { path: Bytes(path), ..FoundIn::default() },
-            lines_max,
-            told_bytes: 0,
-            tried: 0,
-            next: 0,
-            lines: 0,
-            searched: 0,
-            after_left: 0,
-            end: None,
-        }
-    }
-
-    /// Spares a question that would be answered with nothing.
-    pub(super) fn ends_with_a_short_read(mut self, so: bool) -> Self {
-        self.short_is_end = so;
-        self
-    }
-
-    fn tells_more(&self) -> bool {
-        (self.found.lines.len() as u64) < self.lines_max && self.told_bytes < TOLD_BYTES_MAX
-    }
-
-    fn refused(&mut self, errno: Errno) {
-        self.found.unsearched = Some(Unsearched::Refused(errno.into()));
-    }
 }
 
 impl Searcher {
@@ -299,7 +226,7 @@ impl Searcher {
             let number = count.up_to(text, line.start) + 1;
             let place =
                 if bytes.len() <= LINE_BYTES_MAX { None } else { self.pattern.place(bytes) };
-            tell(here, number, true, bytes, place.map_or(0, |place| place.start));
+            here.tell(number, true, bytes, place.map_or(0, |place| place.start));
         }
     }
 
@@ -315,7 +242,7 @@ impl Searcher {
         while 0 < here.after_left && at < end && here.tells_more() {
             let line = at..end_of_line(text, at);
             let number = count.up_to(text, at) + 1;
-            tell(here, number, false, without_end(&text[line.clone()]), 0);
+            here.tell(number, false, without_end(&text[line.clone()]), 0);
             here.after_left -= 1;
             at = line.end;
         }
@@ -328,7 +255,7 @@ impl Searcher {
         while at < end {
             let line = at..end_of_line(text, at);
             let number = count.up_to(text, at) + 1;
-            tell(here, number, false, without_end(&text[line.clone()]), 0);
+            here.tell(number, false, without_end(&text[line.clone()]), 0);
             at = line.end;
         }
     }
@@ -374,29 +301,4 @@ impl Count {
         }
         self.lines
     }
-}
-
-/// Tells a line, or if it is long what is around `place`.
-fn tell(here: &mut Here, number: u64, matches: bool, line: &[u8], place: usize) {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut start = 0;
-    if LINE_BYTES_MAX < line.len() {
-        let most = line.len() - LINE_BYTES_MAX;
-        start = place.saturating_sub(LINE_BYTES_MAX / 4).min(most);
-    }
-    let mut end = line.len().min(start + LINE_BYTES_MAX);
-    // Not in the middle of a character, where there are any.
-    let goes_on = |at: usize| line.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
-    for _ in 0..3 {
-        start += usize::from(0 < start && goes_on(start));
-        end -= usize::from(start < end && goes_on(end));
-    }
-    here.told_bytes += end - start + LINE_COST_BYTES;
-    here.found.lines.push(Line {
-        number,
-        matches,
-        before: start as u64,
-        after: (line.len() - end) as u64,
-        bytes: line[start..end].into(),
-    });
 }

@@ -19,7 +19,8 @@ use nix::sys::statfs::{
     XFS_SUPER_MAGIC, fstatfs,
 };
 
-use super::file::{Here, Searcher, Went};
+use super::file::Searcher;
+use super::here::{Here, Went};
 use super::pattern::Pattern;
 use super::team::share;
 use super::walk::{Run, Tree, enter};

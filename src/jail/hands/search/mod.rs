@@ -14,6 +14,7 @@
 mod definition;
 mod file;
 mod find;
+mod here;
 mod host;
 mod hunt;
 mod pattern;

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use nix::sys::stat::fstat;
 use nix::sys::uio::pread;
 
-use super::file::Here;
+use super::here::Here;
 use crate::jail::hands::wire::{Facts, Kind};
 
 /// Reads into what is free of the buffer. Says how much of it is filled then, and
