@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[Test] = &[
 
 const KILLS: u32 = 200;
 const CONTROLS: u32 = 40;
+/// How often each of the jail's own is killed.
+const EACH: usize = 5;
 /// The clock leaves out what others keep the machine busy with, but only in part: a
 /// few may be late, and none by much.
 const LATE_MAX: u32 = 4;
@@ -100,26 +102,35 @@ fn of_the_zygote_or_the_warden(user: User) {
         ("casefile-warden", "landlock-only"),
         ("casefile-init", "landlock-only"),
     ] {
-        let child = start(&mut ground.part(&["--policy", policy], &["brood", "10"]));
-        ground.wait_for("part");
-        let pids: Vec<_> =
-            ground.processes().into_iter().filter(|process| process.name == name).collect();
-        assert!(!pids.is_empty(), "no {name} among {:?}", ground.processes());
-        let server = child.id().cast_signed();
-        for process in pids {
-            kill(Pid::from_raw(process.pid), Signal::SIGKILL).unwrap();
-        }
-        let began = Instant::now();
-        let gone = ground.gone_but(Some(server));
-        assert!(gone <= GONE_MAX, "{name} under {policy}: {gone:?}");
-        let ran = collect(child, began);
-        assert!(ran.took < Duration::from_secs(1), "{name}: {:?}", ran.took);
-        let code = if name == "casefile-init" { 128 + 9 } else { 125 };
-        assert_eq!(ran.status.code(), Some(code), "{name} under {policy}: {}", ran.err);
-        assert_eq!(ran.err.is_empty(), code != 125, "{name}: {}", ran.err);
+        let mut gone: Vec<_> = (0..EACH).map(|_| gone_without(&ground, name, policy)).collect();
+        gone.sort_unstable();
+        println!("{name} under {policy}: {gone:?}");
+        // The one that is late, if any, is not late by much.
+        assert!(gone[EACH - 2] <= GONE_MAX && gone[EACH - 1] <= LATEST, "{name}, {policy}");
     }
     no_orphaned_cgroup();
     assert_eq!(ground.sh(&[], "echo fine").said(), "fine\n");
+}
+
+/// How long it takes from the end of one of the jail's own until all is gone.
+fn gone_without(ground: &Ground, name: &str, policy: &str) -> Duration {
+    let child = start(&mut ground.part(&["--policy", policy], &["brood", "10"]));
+    ground.wait_for("part");
+    let pids: Vec<_> =
+        ground.processes().into_iter().filter(|process| process.name == name).collect();
+    assert!(!pids.is_empty(), "no {name} among {:?}", ground.processes());
+    let server = child.id().cast_signed();
+    for process in pids {
+        kill(Pid::from_raw(process.pid), Signal::SIGKILL).unwrap();
+    }
+    let began = Instant::now();
+    let gone = ground.gone_but(Some(server));
+    let ran = collect(child, began);
+    assert!(ran.took < Duration::from_secs(1), "{name}: {:?}", ran.took);
+    let code = if name == "casefile-init" { 128 + 9 } else { 125 };
+    assert_eq!(ran.status.code(), Some(code), "{name} under {policy}: {}", ran.err);
+    assert_eq!(ran.err.is_empty(), code != 125, "{name}: {}", ran.err);
+    gone
 }
 
 fn does_not_come_for_what_sleeps(user: User) {
