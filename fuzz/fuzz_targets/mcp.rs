@@ -7,15 +7,13 @@
 
 #![no_main]
 
+mod nothing;
+
 use std::cell::RefCell;
 use std::future::pending;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use casefile::access::Principal;
-use casefile::case::CaseId;
-use casefile::mcp::{Cases, Code, OpenCase, Server, Told, talk};
-use casefile::outputs::{Budget, Secrets, Shown};
-use casefile::tools::Session;
+use casefile::mcp::{Server, talk};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -30,10 +28,7 @@ const LAST: [&str; 2] = [
     r#"{"jsonrpc":"2.0","id":"the last one","method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
 ];
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let secrets = Arc::new(Secrets::new([9; 16], Vec::new()).expect("there are none"));
-    Server::new(Arc::new(Nothing(secrets)), None).expect("it can serve")
-});
+static SERVER: LazyLock<Server> = LazyLock::new(nothing::server);
 
 thread_local! {
     static RUNTIME: RefCell<Runtime> =
@@ -74,70 +69,4 @@ async fn served(bytes: &[u8]) -> Vec<u8> {
     let (talked, (), written) = tokio::join!(talk(&SERVER, stdin, stdout, pending()), says, hears);
     talked.expect("it ends well");
     written
-}
-
-/// A machine without a case.
-struct Nothing(Arc<Secrets>);
-
-fn none<T>() -> Result<T, Told> {
-    Err(Told::new(Code::NotFound, "there is no case"))
-}
-
-impl Cases for Nothing {
-    fn find(&self, _: &str, _: Option<&Principal>) -> Result<CaseId, Told> {
-        none()
-    }
-
-    fn open(&self, asked: &OpenCase, _: Option<&Principal>) -> Result<String, Told> {
-        Ok(format!("{asked:?}"))
-    }
-
-    fn enter(&self, _: &CaseId) -> Result<Session, Told> {
-        none()
-    }
-
-    fn close(&self, _: &CaseId) -> Result<String, Told> {
-        none()
-    }
-
-    fn fork(&self, _: &CaseId, _: Option<&str>, _: Option<&Principal>) -> Result<String, Told> {
-        none()
-    }
-
-    fn status(&self, _: &CaseId, _: Option<&Principal>) -> Result<String, Told> {
-        none()
-    }
-
-    fn journal(&self, _: &CaseId, _: usize) -> Result<String, Told> {
-        none()
-    }
-
-    fn output(&self, _: &CaseId, _: u64) -> Result<String, Told> {
-        none()
-    }
-
-    fn recent(
-        &self,
-        _: usize,
-        _: Option<&CaseId>,
-        _: Option<&Principal>,
-    ) -> Result<String, Told> {
-        Ok("none".into())
-    }
-
-    fn ids(&self, _: Option<&Principal>) -> Result<Vec<CaseId>, Told> {
-        Ok(Vec::new())
-    }
-
-    fn why(&self, _: &CaseId, _: &str) -> Result<String, Told> {
-        none()
-    }
-
-    fn has_network(&self, _: Option<&CaseId>) -> Result<bool, Told> {
-        none()
-    }
-
-    fn show(&self, text: &str) -> Shown {
-        Shown::of(text, &self.0, Budget::MAX)
-    }
 }

@@ -20,8 +20,7 @@ static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(|| {
 fuzz_target!(|bytes: &[u8]| {
     let Some((cuts, raw)) = bytes.split_at_checked(CUTS) else { return };
     let clean = redacted([raw]);
-    let mut cuts: Vec<usize> =
-        cuts.iter().map(|cut| usize::from(*cut) * raw.len() / 255).collect();
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) * raw.len() / 255).collect();
     cuts.extend([0, raw.len()]);
     cuts.sort_unstable();
     let pieces = redacted(cuts.windows(2).map(|two| &raw[two[0]..two[1]]));

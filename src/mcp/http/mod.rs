@@ -23,6 +23,7 @@ mod sessions;
 mod tests;
 mod tls;
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,10 +32,13 @@ use jiff::Timestamp;
 use rmcp::ServerHandler;
 use rmcp::transport::StreamableHttpServerConfig;
 use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 pub use limits::Limits;
 pub(super) use limits::WorkedOn;
@@ -118,6 +122,37 @@ impl Served for Server {
     }
 }
 
+/// Where clients are received, whatever their bytes come through.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "it holds a handler")]
+pub struct Reception<H> {
+    gate: Arc<Gate<H>>,
+    end: watch::Sender<bool>,
+    config: StreamableHttpServerConfig,
+}
+
+impl<H: Served> Reception<H> {
+    pub fn new(handler: H, admission: Admission, settings: Settings) -> Self {
+        let config = StreamableHttpServerConfig::default();
+        let (end, ending) = watch::channel(false);
+        let gate = Gate::new(handler, admission, settings, config.clone(), ending);
+        Self { gate: Arc::new(gate), end, config }
+    }
+
+    /// Speaks with one client until either has had enough. It came to the address `local`.
+    pub async fn speak<S>(&self, stream: S, local: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        connection::speak(stream, local, self.gate.clone(), self.end.subscribe()).await;
+    }
+
+    /// The same for one that came over the network.
+    async fn receive(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        connection::serve(stream, tls, self.gate, self.end.subscribe()).await;
+    }
+}
+
 /// Serves cases until somebody ends it. `ready` hears where. A case is let go of that
 /// nobody asked anything of for `idle_max`.
 pub fn serve_cases(
@@ -167,10 +202,7 @@ async fn until_the_end<H: Served>(
     let tls = settings.tls.as_ref().map(|tls| tls.acceptor.clone());
     let scheme = if tls.is_some() { "https" } else { "http" };
     let grace = settings.grace;
-    let (end, ending) = watch::channel(false);
-    let config = StreamableHttpServerConfig::default();
-    let cut = config.cancellation_token.clone();
-    let gate = Arc::new(Gate::new(handler.clone(), admission, settings, config, ending.clone()));
+    let reception = Reception::new(handler.clone(), admission, settings);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     ready(&format!("{scheme}://{local}{PATH}"));
@@ -184,10 +216,10 @@ async fn until_the_end<H: Served>(
             Some(_) = connections.join_next() => {}
             (accepted, place) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let (tls, gate, ending) = (tls.clone(), gate.clone(), ending.clone());
+                    let (tls, reception) = (tls.clone(), reception.clone());
                     connections.spawn(async move {
                         let _place = place;
-                        connection::serve(stream, tls, gate, ending).await;
+                        reception.receive(stream, tls).await;
                     });
                 }
                 // It is gone already, or the host has no room for it now.
@@ -196,7 +228,7 @@ async fn until_the_end<H: Served>(
         }
     }
     drop(listener);
-    end.send_replace(true);
+    reception.end.send_replace(true);
     let mut all_gone = pin!(async { while connections.join_next().await.is_some() {} });
     let is_gone = tokio::select! {
         gone = timeout(grace, all_gone.as_mut()) => gone.is_ok(),
@@ -207,7 +239,7 @@ async fn until_the_end<H: Served>(
     if !is_gone {
         let _ = timeout(Duration::from_secs(1), all_gone).await;
     }
-    cut.cancel();
+    reception.config.cancellation_token.cancel();
     Ok(())
 }
 

@@ -6,20 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rmcp::transport::StreamableHttpServerConfig;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::super::broken::Broken;
 use super::super::catalogue::{CORE, Does, ReadsOnly};
 use super::super::errors::Code;
 use super::super::server::{CALLS_MAX, Server};
-use super::connection::speak;
-use super::gate::Gate;
-use super::{Admission, PATH, Settings};
+use super::{Admission, PATH, Reception, Settings};
 use crate::access::{Access, token_for_tests};
 use crate::tools::Stop;
 
@@ -32,8 +28,7 @@ struct Ground {
     home: tempfile::TempDir,
     cases: Arc<Broken>,
     server: Server,
-    gate: Arc<Gate<Server>>,
-    end: watch::Sender<bool>,
+    reception: Reception<Server>,
     writer: String,
     reader: String,
 }
@@ -55,17 +50,16 @@ impl Ground {
         let (writer, reader) = (token("writer", true, 1), token("reader", false, 2));
         let cases = Arc::new(Broken::new());
         let server = Server::new(cases.clone(), None).unwrap();
-        let (end, ending) = watch::channel(false);
         let admission = Admission { access: Access::new(home.path()), clock: now };
-        let config = StreamableHttpServerConfig::default();
-        let gate = Gate::new(server.clone(), admission, Settings::default(), config, ending);
-        Self { home, cases, server, gate: Arc::new(gate), end, writer, reader }
+        let reception = Reception::new(server.clone(), admission, Settings::default());
+        Self { home, cases, server, reception, writer, reader }
     }
 
     fn connect(&self) -> DuplexStream {
         let (near, far) = duplex(64 * 1024);
         let local = "127.0.0.1:8811".parse().unwrap();
-        tokio::spawn(speak(far, local, self.gate.clone(), self.end.subscribe()));
+        let reception = self.reception.clone();
+        tokio::spawn(async move { reception.speak(far, local).await });
         near
     }
 
@@ -140,11 +134,11 @@ fn one_who_goes_away_while_a_session_begins_has_it_counted_all_the_same() {
             },
         });
         for _ in 0..40 {
-            let before = ground.gate.sessions.counts().await.0;
+            let before = ground.reception.gate.sessions.counts().await.0;
             let near = ground.sent(&ground.writer, "", &hello).await;
             // It goes at the moment at which there is a session, and before it is told so.
             let begun = async {
-                while ground.gate.sessions.counts().await.0 == before {
+                while ground.reception.gate.sessions.counts().await.0 == before {
                     tokio::task::yield_now().await;
                 }
             };
@@ -156,12 +150,12 @@ fn one_who_goes_away_while_a_session_begins_has_it_counted_all_the_same() {
         assert!(stays.contains("mcp-session-id"), "{stays}");
         // Whoever is still at the door comes in, or does not; nobody is in who is nobody's.
         let settled = async {
-            while ground.gate.sessions.counts().await != (41, 41) {
+            while ground.reception.gate.sessions.counts().await != (41, 41) {
                 tokio::task::yield_now().await;
             }
         };
         let settled = timeout(WAIT, settled).await;
-        assert!(settled.is_ok(), "{:?}", ground.gate.sessions.counts().await);
+        assert!(settled.is_ok(), "{:?}", ground.reception.gate.sessions.counts().await);
     });
 }
 

@@ -1,4 +1,3 @@
-
 use crate::outputs::preview::tests::shown;
 
 #[rustfmt::skip]

@@ -1,4 +1,3 @@
-
 use super::{Traces, are_traces};
 use crate::outputs::preview::tests::shown;
 
