@@ -56,7 +56,7 @@ use std::os::fd::BorrowedFd;
 
 pub use error::JailError;
 pub use gives::{Diagnosis, Gives};
-pub use hands::{Hands, HandsError, Refusal};
+pub use hands::{Hands, HandsError, Refusal, Wait};
 pub use host::{Jail, News, Running, Streams, Zygote};
 pub use identity::{give_all_to_jail, give_pipe_to_jail, give_to_jail, jail_user};
 pub use stage::{Fault, Stage};

@@ -1,5 +1,9 @@
-//! A call while it is on: done on a thread of its own, ended when nobody wants it any
-//! more, told of now and then, and answered even where it breaks down.
+//! A call while it is on: done where it does no harm, ended when nobody wants it any more,
+//! told of now and then, and answered even where it breaks down.
+//!
+//! **What is at hand is done at once**, on the thread that heard of it: to wake another one
+//! takes longer than to read a file. Where it has to wait after all ([`wait`]), another
+//! thread hears and answers meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +11,18 @@ use std::time::Duration;
 use rmcp::Peer;
 use rmcp::model::{ProgressNotificationParam, ProgressToken};
 use rmcp::service::RoleServer;
-use tokio::task::JoinHandle;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::errors::{Code, Told};
-use super::server::{CALLS_MAX, Server};
+use super::server::Server;
 use super::work::{Answer, Work};
 use crate::tools::Stop;
 
 /// How often a client hears that a call is still on. Sooner than any client's patience
 /// ends, and not so often that it costs anything.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
-/// How long the thread that reads and writes stays awake for the only call there is.
-const AWAKE: Duration = Duration::from_micros(200);
 
 impl Server {
     /// Does one call where it may take its time. `gone` is when nobody wants it any more.
@@ -27,6 +30,7 @@ impl Server {
         &self,
         work: Arc<Work>,
         name: String,
+        is_at_hand: bool,
         act: impl FnOnce(&Work, &Stop) -> Answer + Send + 'static,
         gone: impl Future<Output = ()>,
         progress: Option<Progress>,
@@ -40,8 +44,7 @@ impl Server {
         let free = self.free.clone();
         let call = async move {
             // Never closed, so there is always one at last.
-            let permit = free.clone().acquire_owned().await;
-            let is_alone = free.available_permits() + 1 == CALLS_MAX as usize;
+            let permit = free.acquire_owned().await;
             let act = move || {
                 let _permit = permit;
                 // Nobody waits for it any more, so it need not be begun.
@@ -50,11 +53,10 @@ impl Server {
                 }
                 act(&work, &stopped)
             };
-            let act = tokio::task::spawn_blocking(act);
-            if is_alone {
-                awake_for(&act).await;
+            match is_at_hand && can_wait() {
+                true => tokio::spawn(async { act() }).await,
+                false => tokio::task::spawn_blocking(act).await,
             }
-            act.await
         };
         let mut ending = self.ending.subscribe();
         let over = async {
@@ -85,14 +87,19 @@ impl Server {
     }
 }
 
-/// Keeps awake for what is done within moments, as most reading is. A processor takes
-/// about as long to wake up. Whoever else wants to run goes first.
-async fn awake_for<T>(act: &JoinHandle<T>) {
-    let began = Instant::now();
-    while !act.is_finished() && began.elapsed() < AWAKE {
-        std::thread::yield_now();
-        tokio::task::yield_now().await;
+/// Does what may take long. A thread that hears and answers lets another one do that
+/// meanwhile.
+pub(super) fn wait(act: &mut dyn FnMut()) {
+    match can_wait() {
+        true => block_in_place(act),
+        false => act(),
     }
+}
+
+/// Whether there is another thread that could hear and answer.
+fn can_wait() -> bool {
+    let handle = Handle::try_current();
+    handle.is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
 /// Somebody who wants to know that a call is still on.
@@ -139,6 +146,7 @@ mod tests {
             runtime.block_on(server.attend(
                 server.work.clone(),
                 tool.into(),
+                false,
                 act,
                 std::future::pending(),
                 None,
@@ -164,6 +172,7 @@ mod tests {
             let late = server.attend(
                 server.work.clone(),
                 "late".into(),
+                false,
                 act,
                 std::future::pending(),
                 None,

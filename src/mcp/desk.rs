@@ -10,6 +10,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::attend::wait;
 use super::cases::Cases;
 use super::errors::{Code, Told};
 use crate::case::CaseId;
@@ -46,16 +47,27 @@ impl Desk {
     /// The session of a case, opened now if need be.
     pub(super) fn in_use(&self, id: &CaseId) -> Result<InUse, Told> {
         let place = self.place(id);
-        let mut there = lock(&place.session);
-        let session = match &*there {
-            Some(session) => session.clone(),
+        let there = place.session.try_lock().ok().and_then(|there| there.clone());
+        let session = match there {
+            Some(session) => session,
             None => {
-                self.make_room()?;
-                there.insert(Arc::new(self.cases.enter(id)?)).clone()
+                let mut entered = None;
+                wait(&mut || entered = Some(self.entered(id, &place)));
+                entered.unwrap_or_else(|| self.entered(id, &place))?
             }
         };
-        drop(there);
         Ok(InUse { session, place })
+    }
+
+    fn entered(&self, id: &CaseId, place: &Place) -> Result<Arc<Session>, Told> {
+        let mut there = lock(&place.session);
+        if let Some(session) = &*there {
+            return Ok(session.clone());
+        }
+        self.make_room()?;
+        let mut session = self.cases.enter(id)?;
+        session.set_wait(wait);
+        Ok(there.insert(Arc::new(session)).clone())
     }
 
     /// Puts down what is idle, if there are too many already.

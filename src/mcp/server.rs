@@ -136,11 +136,13 @@ impl ServerHandler for Server {
         let (name, given) = (asked.name.into_owned(), asked.arguments.unwrap_or_default());
         let tool = name.clone();
         let place = place(&context);
+        let is_at_hand = work.is_at_hand(&name, &given);
         let act = move |work: &Work, stop: &Stop| {
             let _place = place;
             work.answer(&tool, given, stop)
         };
-        let answer = self.attend(work, name, act, context.ct.cancelled(), progress).await;
+        let gone = context.ct.cancelled();
+        let answer = self.attend(work, name, is_at_hand, act, gone, progress).await;
         let text = answer.shown.text();
         Ok(match answer.code {
             None => CallToolResult::success(vec![ContentBlock::text(text)]),
@@ -195,7 +197,7 @@ impl ServerHandler for Server {
             work.resource(&uri, stop)
         };
         let name = "resources/read".to_owned();
-        let answer = self.attend(work, name, act, context.ct.cancelled(), None).await;
+        let answer = self.attend(work, name, false, act, context.ct.cancelled(), None).await;
         let text = answer.shown.text();
         match answer.code {
             None => {

@@ -53,8 +53,11 @@ impl Hint for ServeError {
 /// asked anything of for `idle_max`.
 pub fn serve(server: &Server, idle_max: Duration) -> Result<(), ServeError> {
     let parent = getppid();
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().max_blocking_threads(CALLS_MAX as usize + THREADS_BESIDE);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime
+        .worker_threads(1)
+        .enable_all()
+        .max_blocking_threads(CALLS_MAX as usize + THREADS_BESIDE);
     let runtime = runtime.build().map_err(ServeError::Begin)?;
     let served = runtime.block_on(async {
         let served = until_the_end(server, parent, idle_max).await;

@@ -36,6 +36,7 @@ pub(super) struct Answer {
     pub(super) code: Option<Code>,
 }
 
+const READ_FILE: &str = "read_file";
 /// How many calls of a journal are shown, and the most that can be.
 const JOURNAL_CALLS: usize = 20;
 const JOURNAL_CALLS_MAX: usize = 80;
@@ -53,6 +54,16 @@ impl Work {
             None => Err(unknown(tool)),
         };
         done.unwrap_or_else(|told| self.told(&told))
+    }
+
+    /// Whether a call is likely to be done in less time than it takes to hand it over: a
+    /// file of a case that is in use is read.
+    pub(super) fn is_at_hand(&self, tool: &str, given: &Map<String, Value>) -> bool {
+        let id = match (given.get("case"), &self.bound) {
+            (Some(named), _) => named.as_str().and_then(|named| CaseId::parse(named).ok()),
+            (None, bound) => bound.clone(),
+        };
+        tool == READ_FILE && id.is_some_and(|id| self.desk.has(&id))
     }
 
     /// A failure as whoever asked reads it.

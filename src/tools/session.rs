@@ -16,7 +16,7 @@ use super::{Code, Place, Start, Stop, ToolError};
 use crate::govern::Journal;
 use crate::hint::Hint;
 use crate::jail::policy::Policy;
-use crate::jail::{Hands, HandsError, Jail, JailError, Zygote};
+use crate::jail::{Hands, HandsError, Jail, JailError, Wait, Zygote};
 use crate::outputs::{Budget, Outputs, Secrets};
 
 /// What a session is made of. Whoever makes it holds the case.
@@ -82,6 +82,7 @@ pub struct Session {
     pub(super) outputs: Arc<Mutex<Outputs>>,
     pub(super) journal: Arc<Journal>,
     pub(super) ground: Ground,
+    wait: Wait,
 }
 
 /// More idle hands are of no use to anybody.
@@ -100,7 +101,13 @@ impl Session {
             journal: Arc::new(journal),
             repeats: Mutex::default(),
             jobs: Mutex::default(),
+            wait: |act| act(),
         })
+    }
+
+    /// Sets how threads wait here that may have others to serve.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.wait = wait;
     }
 
     /// How many commands run in the background.
@@ -110,6 +117,15 @@ impl Session {
 
     /// The jail, opened now if there is none.
     pub(super) fn jail(&self) -> Result<Arc<Opened>, ToolError> {
+        if let Ok(opened) = self.opened.try_lock()
+            && let Some(opened) = &*opened
+        {
+            return Ok(opened.clone());
+        }
+        self.waited(|| self.open())
+    }
+
+    fn open(&self) -> Result<Arc<Opened>, ToolError> {
         let mut opened = lock(&self.opened);
         if let Some(opened) = &*opened {
             return Ok(opened.clone());
@@ -117,6 +133,13 @@ impl Session {
         let jail = Arc::new((self.ground.open)()?);
         *opened = Some(jail.clone());
         Ok(jail)
+    }
+
+    /// Does what may take long.
+    fn waited<T>(&self, mut act: impl FnMut() -> T) -> T {
+        let mut done = None;
+        (self.wait)(&mut || done = Some(act()));
+        done.unwrap_or_else(act)
     }
 
     /// Does something in the jail. If the jail turns out to be gone, and `again` says
@@ -165,8 +188,9 @@ impl Session {
             let idle = lock(&self.hands).pop();
             let mut hands = match idle {
                 Some(hands) => hands,
-                None => opened.jail.hands()?,
+                None => self.waited(|| opened.jail.hands())?,
             };
+            hands.set_wait(self.wait);
             let outcome = act(&mut Place { hands: &mut hands, base, stop: Some(stop) });
             if outcome.as_ref().err().is_none_or(ToolError::leaves_hands_well) {
                 let mut idle = lock(&self.hands);

@@ -1,9 +1,11 @@
 //! An agent works in a case: opens it, reads, searches, runs, writes and closes it.
 
 use insta::assert_snapshot;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::client::{Client, MODERN};
+use crate::client::{Client, LEGACY, MODERN};
 use crate::common::users;
 use crate::world_of;
 
@@ -269,5 +271,49 @@ fn calls_in_several_cases_are_not_mixed_up() {
         let want: Vec<String> =
             (0..30).filter(|n| n % cases.len() == nth).map(|n| n.to_string()).collect();
         assert_eq!(text.lines().nth(1), Some(want.join(" ").as_str()), "{text}");
+    }
+}
+
+/// The hands of the jails below a process: all of them, whoever is between.
+fn hands_below(pid: Pid) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = tasks.flat_map(|task| {
+        let pids = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<i32>>()
+    });
+    let below = children.flat_map(|child| {
+        let child = Pid::from_raw(child);
+        let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+        let mut hands = hands_below(child);
+        hands.extend((name.trim() == "casefile-hands").then_some(child));
+        hands
+    });
+    below.collect()
+}
+
+/// What is read at once, on the thread that hears, may have to wait all the same.
+#[test]
+fn a_file_that_is_waited_for_holds_up_nobody() {
+    for user in users() {
+        let world = world_of(user);
+        let mut client = Client::start(&world, &[], LEGACY[3]);
+        let id = client.open();
+        client.good("write_file", json!({"case": id, "path": "notes/a", "text": "here\n"}));
+        let read = json!({"name": "read_file", "arguments": {"case": id, "path": "notes/a", "again": true}});
+        assert!(client.good("read_file", read["arguments"].clone()).contains("here"));
+        let hands = hands_below(client.pid());
+        assert!(!hands.is_empty());
+        let all = |signal| hands.iter().for_each(|one| kill(*one, signal).unwrap());
+        all(Signal::SIGSTOP);
+        let waits = client.ask("tools/call", read);
+        for _ in 0..3 {
+            assert_eq!(client.result("ping", json!({})), json!({}));
+            client.result("tools/list", json!({}));
+            // Other hands are had for the others.
+            client.good("read_file", json!({"case": id, "path": "notes/a", "again": true}));
+        }
+        assert!(client.unread().all(|message| message["id"] != waits));
+        all(Signal::SIGCONT);
+        assert!(client.said(waits).text.contains("here"));
     }
 }

@@ -50,22 +50,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the warden may take to say how the hands ended.
 const END_MAX: Duration = Duration::from_secs(1);
 
+/// How a thread waits that may have others to serve meanwhile: it does what it is given,
+/// once, which may take long.
+pub type Wait = fn(&mut dyn FnMut());
+
 /// The hands of one jail. Dropping them ends them, whatever they are doing.
 #[derive(Debug)]
 pub struct Hands {
     requests: Channel,
     running: Running,
     patience: Duration,
+    wait: Wait,
 }
 
 impl Hands {
     pub(super) fn new(requests: Channel, running: Running) -> Self {
-        Self { requests, running, patience: PATIENCE }
+        Self { requests, running, patience: PATIENCE, wait: |act| act() }
     }
 
     /// Sets how long one answer may take. Hands that need longer are ended.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
+    }
+
+    /// Sets how an answer is waited for that does not come at once.
+    pub fn set_wait(&mut self, wait: Wait) {
+        self.wait = wait;
     }
 
     /// Reads at most `max` bytes of a regular file, and never more than
@@ -163,9 +173,7 @@ impl Hands {
         if self.requests.send(request, &[]).is_err() {
             return Err(self.end());
         }
-        if !self.requests.comes_within(SOON)
-            && !readable(self.requests.as_fd(), self.patience).map_err(JailError::Garbage)?
-        {
+        if !self.requests.comes_within(SOON) && !self.comes().map_err(JailError::Garbage)? {
             self.running.cancel()?;
             return Err(HandsError::Late { after: self.patience });
         }
@@ -178,6 +186,13 @@ impl Hands {
             Answer::Refused(refusal) => Err(HandsError::Refused(refusal)),
             answer => pick(answer).ok_or_else(|| self.distrust(super::wire::garbage())),
         }
+    }
+
+    /// Waits for the answer as long as there is patience, and says whether it came.
+    fn comes(&self) -> std::io::Result<bool> {
+        let mut comes = Ok(false);
+        (self.wait)(&mut || comes = readable(self.requests.as_fd(), self.patience));
+        comes
     }
 
     /// Hands that made no sense once are not asked again.

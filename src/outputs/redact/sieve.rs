@@ -43,9 +43,11 @@ impl Sieve {
     pub(super) fn add(&mut self, anchor: &[u8], wild: bool, owner: u16) {
         let mut grams = vec![Vec::new()];
         for byte in anchor.iter().take(GRAM_BYTES) {
-            let any = wild && *byte == b'?';
-            let fits = |other: &u8| other == byte || any && DASHED[usize::from(*other)];
-            let bytes: Vec<u8> = (0..=255).filter(fits).collect();
+            let fits = |other: &u8| other == byte || DASHED[usize::from(*other)];
+            let bytes = match wild && *byte == b'?' {
+                true => (0..=255).filter(fits).collect(),
+                false => vec![*byte],
+            };
             let longer = |gram: &Vec<u8>| -> Vec<Vec<u8>> {
                 bytes.iter().map(|byte| [gram, &[*byte][..]].concat()).collect()
             };
