@@ -33,6 +33,9 @@ use nix::unistd::{ForkResult, execv, fork};
 
 const ROUNDS: usize = 400;
 const JAILS_OPEN: usize = 50;
+const BUBBLEWRAP: &str = "/usr/bin/bwrap";
+/// What was taken down is gone by then.
+const REST: Duration = Duration::from_millis(20);
 
 fn main() {
     // A bench is a host like any other: its zygote is this program started anew.
@@ -74,7 +77,7 @@ fn plan_with(layered: Vec<Layered>) -> Plan {
 /// `/bin/true` in turn: plain, through a warden, through bubblewrap.
 fn commands(zygote: &Zygote, plan: &Plan) {
     let jail = zygote.open(plan).unwrap();
-    let bubblewrap = Path::new("/usr/bin/bwrap").exists();
+    let bubblewrap = Path::new(BUBBLEWRAP).exists();
     let (mut plain, mut warden, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         plain.push(timed(fork_and_exec));
@@ -128,7 +131,7 @@ fn in_bubblewrap() {
     let args = ["--unshare-all", "--die-with-parent", "--ro-bind", "/usr", "/usr"];
     let links = ["--symlink", "usr/bin", "/bin", "--symlink", "usr/lib", "/lib"];
     let rest = ["--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev"];
-    let status = Command::new("/usr/bin/bwrap")
+    let status = Command::new(BUBBLEWRAP)
         .args(args)
         .args(links)
         .args(rest)
@@ -138,17 +141,35 @@ fn in_bubblewrap() {
     assert!(status.unwrap().success());
 }
 
+/// Opening one, in turn with what says how fast the machine is just now.
 fn opening(zygote: &Zygote, plan: &Plan) {
-    let mut open = Vec::new();
+    let bubblewrap = Path::new(BUBBLEWRAP).exists();
+    let (mut open, mut plain, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS / 4 {
         let start = Instant::now();
         let jail = zygote.open(plan).unwrap();
         open.push(start.elapsed().as_secs_f64() * 1000.0);
         drop(jail);
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(REST);
+        plain.push(timed(fork_and_exec));
+        if bubblewrap {
+            wrapped.push(timed(in_bubblewrap));
+            std::thread::sleep(REST);
+        }
     }
     println!("\nopening a jail");
     row("from plan to ready", &open);
+    share("  of fork+exec, by round", &open, &plain);
+    if bubblewrap {
+        share("  of a command in bubblewrap", &open, &wrapped);
+    }
+}
+
+/// How much one takes of what another takes, within a round.
+fn share(what: &str, these: &[f64], those: &[f64]) {
+    let mut shares: Vec<f64> = these.iter().zip(those).map(|(this, that)| this / that).collect();
+    shares.sort_by(f64::total_cmp);
+    println!("  {what:<34} {:>9.2} median", shares[shares.len() / 2]);
 }
 
 /// Opening one with a tree of three layers, in turn with one that has none.
