@@ -189,6 +189,15 @@ impl Lookout {
         (run, true)
     }
 
+    /// Whether one of them is in a text.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        let mut state = self.root;
+        text.iter().any(|byte| {
+            state = self.automaton.next_state(Anchored::No, state, *byte);
+            self.automaton.is_match(state)
+        })
+    }
+
     /// No value that is still open begins before this.
     pub(super) fn open_from(&self, run: &Run) -> usize {
         run.began.max((run.upto + 1).saturating_sub(self.longest))

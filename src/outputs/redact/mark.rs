@@ -36,7 +36,7 @@ pub(super) fn is_name(name: &str) -> bool {
         && name.bytes().all(in_name)
 }
 
-/// Where the mark ends that begins here, if one does.
+/// Where the mark ends that begins here, if one does. What holds a secret is none.
 pub(super) fn ends(window: &Window<'_>, at: usize) -> Option<usize> {
     if !window.starts(at, OPENING) {
         return None;
@@ -50,7 +50,8 @@ pub(super) fn ends(window: &Window<'_>, at: usize) -> Option<usize> {
     let whole = name < end
         && window.starts(end, b" #")
         && (digits..digits + DIGITS).all(|at| window.get(at).is_some_and(is_digit))
-        && window.get(digits + DIGITS) == Some(b']');
+        && window.get(digits + DIGITS) == Some(b']')
+        && !window.holds_known(name, digits + DIGITS);
     whole.then_some(digits + DIGITS + 1)
 }
 

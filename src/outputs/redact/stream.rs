@@ -167,7 +167,7 @@ impl Stream {
                 self.candidates.pop_front();
                 continue;
             };
-            let window = Window::new(&self.bytes, at, REACH, last);
+            let window = Window::new(&self.bytes, at, REACH, last).knowing(&secrets.known);
             let found = match candidate.rest {
                 Some(rest) => rest.find(&window, at),
                 None => kind.shape.find(&window, at, kind.anchors, covered.since(self.base)),

@@ -293,10 +293,11 @@ fn a_key_beside_what_looks_like_a_mark_goes_all_the_same() {
         format!("{key}{}{mark}", &long[..40]),
         format!("{key}{mark}-----END PRIVATE KEY-----"),
         format!("{key}{}\n{mark}", "kq8Zp2L".repeat(2_000)),
+        format!("{key}[redacted: zzzzwow #0000]token: k0q8Zp2Lwk3000"),
     ] {
         let (clean, _) = whole(&secrets, raw.as_bytes());
         let shown = String::from_utf8_lossy(&clean);
-        assert!(!shown.contains("MIIEvQ"), "{shown}");
+        assert!(!shown.contains("MIIEvQ") && !shown.contains("wk3000"), "{shown}");
         let (again, _) = whole(&secrets, &clean);
         assert_eq!(String::from_utf8_lossy(&again), shown);
     }

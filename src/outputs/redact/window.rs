@@ -8,6 +8,7 @@
 use std::cell::Cell;
 
 use super::class::Class;
+use super::known::Lookout;
 
 /// How far back from a place anything looks. So many bytes are kept after they left.
 pub(super) const LOOK_BACK: usize = 128;
@@ -20,13 +21,26 @@ pub(super) struct Window<'a> {
     /// More may come within the stretch.
     open: bool,
     short: Cell<bool>,
+    known: Option<&'a Lookout>,
 }
 
 impl<'a> Window<'a> {
     /// From the place on as far as `reach`. `last` says that no more bytes come.
     pub(super) fn new(bytes: &'a [u8], at: usize, reach: usize, last: bool) -> Self {
         let end = bytes.len().min(at + reach);
-        Self { bytes, end, open: !last && bytes.len() < at + reach, short: Cell::new(false) }
+        let open = !last && bytes.len() < at + reach;
+        Self { bytes, end, open, short: Cell::new(false), known: None }
+    }
+
+    /// The same, where this is known to be secret.
+    pub(super) fn knowing(self, known: &'a Lookout) -> Self {
+        Self { known: Some(known), ..self }
+    }
+
+    /// Whether something that is known to be secret is in these bytes, which were looked
+    /// at before.
+    pub(super) fn holds_known(&self, from: usize, to: usize) -> bool {
+        self.known.is_some_and(|known| known.is_in(self.seen(from, to)))
     }
 
     /// Whether bytes were asked for that may still come.
