@@ -1,3 +1,5 @@
+//! What is kept, and what is dropped for it.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

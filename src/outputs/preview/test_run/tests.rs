@@ -1,3 +1,5 @@
+//! Test runs of many runners, and what is shown of each.
+
 use crate::outputs::preview::tests::shown;
 
 #[rustfmt::skip]

@@ -1,3 +1,5 @@
+//! Traces of several languages, and the distinct ones among them.
+
 use super::{Traces, are_traces};
 use crate::outputs::preview::tests::shown;
 
