@@ -47,6 +47,9 @@ pub(super) use self::serve::serve;
 
 /// How long the host waits for an answer, unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is worth to look for an answer where whoever waits hands other work over
+/// first. Sooner, and a busy machine has more to do for each call, and is busier.
+const SOON_ENOUGH: Duration = Duration::from_micros(300);
 /// How long the warden may take to say how the hands ended.
 const END_MAX: Duration = Duration::from_secs(1);
 
@@ -60,12 +63,13 @@ pub struct Hands {
     requests: Channel,
     running: Running,
     patience: Duration,
+    soon: Duration,
     wait: Wait,
 }
 
 impl Hands {
     pub(super) fn new(requests: Channel, running: Running) -> Self {
-        Self { requests, running, patience: PATIENCE, wait: |act| act() }
+        Self { requests, running, patience: PATIENCE, soon: SOON, wait: |act| act() }
     }
 
     /// Sets how long one answer may take. Hands that need longer are ended.
@@ -73,9 +77,9 @@ impl Hands {
         self.patience = patience;
     }
 
-    /// Sets how an answer is waited for that does not come at once.
+    /// Sets how an answer is waited for that does not come soon.
     pub fn set_wait(&mut self, wait: Wait) {
-        self.wait = wait;
+        (self.wait, self.soon) = (wait, SOON_ENOUGH);
     }
 
     /// Reads at most `max` bytes of a regular file, and never more than
@@ -173,7 +177,7 @@ impl Hands {
         if self.requests.send(request, &[]).is_err() {
             return Err(self.end());
         }
-        if !self.requests.comes_within(SOON) && !self.comes().map_err(JailError::Garbage)? {
+        if !self.requests.comes_within(self.soon) && !self.comes().map_err(JailError::Garbage)? {
             self.running.cancel()?;
             return Err(HandsError::Late { after: self.patience });
         }
