@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::arguments::{self, Arguments};
+use super::attend::wait;
 use super::cases::{Cases, OpenCase};
 use super::catalogue::{self, Definition, Does, LONG_TAIL, ReadsOnly};
 use super::desk::Desk;
@@ -224,7 +225,10 @@ impl Work {
         {
             return Ok(id);
         }
-        let found = self.cases.find(named, who);
+        // It looks at files, and this may be the thread that hears and answers.
+        let mut found = None;
+        wait(&mut || found = Some(self.cases.find(named, who)));
+        let found = found.unwrap_or_else(|| self.cases.find(named, who));
         let Some(bound) = &self.bound else { return found };
         match found {
             Ok(id) if id == *bound => Ok(id),

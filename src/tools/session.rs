@@ -82,7 +82,8 @@ pub struct Session {
     pub(super) outputs: Arc<Mutex<Outputs>>,
     pub(super) journal: Arc<Journal>,
     pub(super) ground: Ground,
-    wait: Wait,
+    /// How threads wait here that have others to serve.
+    wait: Option<Wait>,
 }
 
 /// More idle hands are of no use to anybody.
@@ -101,13 +102,13 @@ impl Session {
             journal: Arc::new(journal),
             repeats: Mutex::default(),
             jobs: Mutex::default(),
-            wait: |act| act(),
+            wait: None,
         })
     }
 
     /// Sets how threads wait here that may have others to serve.
     pub fn set_wait(&mut self, wait: Wait) {
-        self.wait = wait;
+        self.wait = Some(wait);
     }
 
     /// How many commands run in the background.
@@ -138,7 +139,9 @@ impl Session {
     /// Does what may take long.
     fn waited<T>(&self, mut act: impl FnMut() -> T) -> T {
         let mut done = None;
-        (self.wait)(&mut || done = Some(act()));
+        if let Some(wait) = self.wait {
+            wait(&mut || done = Some(act()));
+        }
         done.unwrap_or_else(act)
     }
 
@@ -190,7 +193,9 @@ impl Session {
                 Some(hands) => hands,
                 None => self.waited(|| opened.jail.hands())?,
             };
-            hands.set_wait(self.wait);
+            if let Some(wait) = self.wait {
+                hands.set_wait(wait);
+            }
             let outcome = act(&mut Place { hands: &mut hands, base, stop: Some(stop) });
             if outcome.as_ref().err().is_none_or(ToolError::leaves_hands_well) {
                 let mut idle = lock(&self.hands);
