@@ -17,7 +17,7 @@ use std::fmt::Write;
 /// changes nothing more.
 pub fn visible(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.chars().any(hides)
+        && (is_plain(bytes) || !text.chars().any(hides))
     {
         return Cow::Borrowed(text);
     }
@@ -102,6 +102,13 @@ fn spell(bytes: &[u8], mut take: impl FnMut(&str, usize) -> bool) {
 /// The picture that Unicode has of a control character below the space.
 fn picture(c: char) -> char {
     char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')
+}
+
+/// Whether all of it is ASCII that is seen as what it is: what most of all text is, told
+/// many bytes at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    let shows = |byte: &u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+    bytes.chunks(64).all(|chunk| chunk.iter().fold(true, |all, byte| all & shows(byte)))
 }
 
 /// Whether a character is not seen as what it is.

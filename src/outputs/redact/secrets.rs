@@ -5,7 +5,7 @@ use std::fmt;
 use super::known::{Known, Lookout, RedactError};
 use super::mark;
 use super::rules::{self, Rule};
-use super::sieve::Sieve;
+use super::sieve::{Anchor, Sieve};
 
 /// What is never shown: values that are known, and shapes.
 ///
@@ -26,15 +26,14 @@ impl Secrets {
         let rules: Vec<&'static Rule> = rules::all().collect();
         let names: Vec<&'static str> = rules.iter().map(|rule| rule.name).collect();
         let known = Lookout::new(&key, known, &names)?;
-        let mut sieve = Sieve::new();
-        for anchor in known.anchors() {
-            sieve.add(anchor, false, KNOWN);
-        }
-        for (rule, owner) in rules.iter().zip(0..KNOWN) {
-            for anchor in rule.anchors {
-                sieve.add(anchor.as_bytes(), true, owner);
-            }
-        }
+        let values =
+            known.anchors().iter().map(|bytes| Anchor { bytes, wild: false, owner: KNOWN });
+        let shapes = rules.iter().zip(0..KNOWN).flat_map(|(rule, owner)| {
+            let anchor =
+                move |it: &&'static str| Anchor { bytes: it.as_bytes(), wild: true, owner };
+            rule.anchors.iter().map(anchor)
+        });
+        let sieve = Sieve::new(values.chain(shapes));
         Ok(Self { key, rules, known, sieve })
     }
 

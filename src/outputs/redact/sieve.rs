@@ -13,6 +13,9 @@ pub(super) const GRAM_BYTES: usize = 4;
 
 const BITS: usize = 1 << 16;
 const WORDS: usize = BITS / 64;
+/// What the upper bits of a hash can be, and the lower ones.
+const UPPERS: usize = 1 << 12;
+const LOWERS: usize = BITS / UPPERS;
 
 /// So many places are probed at once, and rarely one by one.
 const STEP: usize = 16;
@@ -22,40 +25,61 @@ pub(super) struct Sieve {
     bits: Box<[u64; WORDS]>,
     /// Hashes of anchors, and of their first bytes alone, for the end of a piece.
     begun: [Box<[u64; WORDS]>; GRAM_BYTES - 1],
-    /// For each hash a list, the first of which is empty.
-    heads: Vec<u32>,
-    lists: Vec<Vec<u16>>,
+    /// Who wants to be told of which hash, in the order of hashes.
+    owners: Vec<(u16, u16)>,
+    /// Where among them the hashes begin that have the same upper bits. There are few of them,
+    /// and a place for every hash would be a large table for each session.
+    begins: Box<[u32; UPPERS + 1]>,
+}
+
+/// What is looked for.
+pub(super) struct Anchor<'a> {
+    pub(super) bytes: &'a [u8],
+    /// Whether a `?` is any of [`DASHED`].
+    pub(super) wild: bool,
+    /// Who wants to be told of places that begin with it.
+    pub(super) owner: u16,
 }
 
 impl Sieve {
-    pub(super) fn new() -> Self {
+    pub(super) fn new<'a>(anchors: impl Iterator<Item = Anchor<'a>>) -> Self {
         let empty = || Box::new([0; WORDS]);
-        Self {
+        let mut sieve = Self {
             bits: empty(),
             begun: [empty(), empty(), empty()],
-            heads: vec![0; BITS],
-            lists: vec![Vec::new()],
+            owners: Vec::new(),
+            begins: Box::new([0; UPPERS + 1]),
+        };
+        for anchor in anchors {
+            if let Some(begin) = anchor.bytes.first_chunk() {
+                sieve.add(*begin, anchor.wild, 0, anchor.owner);
+            }
         }
+        sieve.owners.sort_unstable();
+        sieve.owners.dedup();
+        for (hashed, _) in &sieve.owners {
+            if let Some(next) = sieve.begins.get_mut(usize::from(*hashed) / LOWERS + 1) {
+                *next += 1;
+            }
+        }
+        let mut begin = 0;
+        for more in sieve.begins.iter_mut() {
+            begin += *more;
+            *more = begin;
+        }
+        sieve
     }
 
-    /// `owner` wants to be told of places that begin with this. A `?` is any of
-    /// [`DASHED`] if `wild`.
-    pub(super) fn add(&mut self, anchor: &[u8], wild: bool, owner: u16) {
-        let mut grams = vec![Vec::new()];
-        for byte in anchor.iter().take(GRAM_BYTES) {
-            let fits = |other: &u8| other == byte || DASHED[usize::from(*other)];
-            let bytes = match wild && *byte == b'?' {
-                true => (0..=255).filter(fits).collect(),
-                false => vec![*byte],
-            };
-            let longer = |gram: &Vec<u8>| -> Vec<Vec<u8>> {
-                bytes.iter().map(|byte| [gram, &[*byte][..]].concat()).collect()
-            };
-            grams = grams.iter().flat_map(longer).collect::<Vec<Vec<u8>>>();
-        }
-        for gram in grams {
-            let Ok(whole) = <[u8; GRAM_BYTES]>::try_from(gram.as_slice()) else { continue };
-            self.add_gram(whole, owner);
+    /// Adds all that these bytes stand for, whose first ones stand for themselves.
+    fn add(&mut self, mut gram: [u8; GRAM_BYTES], wild: bool, plain: usize, owner: u16) {
+        let first_wild = gram.iter().skip(plain).position(|byte| wild && *byte == b'?');
+        let Some(at) = first_wild.map(|at| plain + at) else {
+            self.add_gram(gram, owner);
+            return;
+        };
+        for byte in (0..=255).filter(|byte| *byte == b'?' || DASHED[usize::from(*byte)]) {
+            gram[at] = byte;
+            self.add(gram, wild, at + 1, owner);
         }
     }
 
@@ -65,17 +89,7 @@ impl Sieve {
         for (begun, length) in self.begun.iter_mut().zip(1..) {
             set(begun, hash(cut(&gram[..length])));
         }
-        let Some(head) = self.heads.get_mut(hashed) else { return };
-        if *head == 0 {
-            let Ok(next) = u32::try_from(self.lists.len()) else { return };
-            *head = next;
-            self.lists.push(Vec::new());
-        }
-        if let Some(list) = self.lists.get_mut(*head as usize)
-            && !list.contains(&owner)
-        {
-            list.push(owner);
-        }
+        self.owners.push((hashed as u16, owner));
     }
 
     /// Each place from here on that an anchor may begin at, in order.
@@ -103,10 +117,15 @@ impl Sieve {
     }
 
     /// Who wants to be told of a place that begins with these bytes.
-    pub(super) fn owners(&self, bytes: &[u8]) -> &[u16] {
-        let gram = bytes.first_chunk::<GRAM_BYTES>();
-        let head = gram.and_then(|gram| self.heads.get(hash(*gram)));
-        head.and_then(|head| self.lists.get(*head as usize)).map_or(&[], Vec::as_slice)
+    pub(super) fn owners(&self, bytes: &[u8]) -> impl Iterator<Item = u16> {
+        let hashed = bytes.first_chunk().map(|gram| hash(*gram));
+        let near = hashed.and_then(|hashed| {
+            let upper = hashed / LOWERS;
+            let (from, to) = (self.begins.get(upper)?, self.begins.get(upper + 1)?);
+            self.owners.get(*from as usize..*to as usize)
+        });
+        let is_same = move |(other, _): &&(u16, u16)| Some(usize::from(*other)) == hashed;
+        near.unwrap_or_default().iter().filter(is_same).map(|(_, owner)| *owner)
     }
 
     /// How many of the last bytes can be the beginning of an anchor.
@@ -181,26 +200,34 @@ fn is_set(bits: &[u64; WORDS], hashed: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Sieve;
+    use super::{Anchor, Sieve};
 
     #[test]
     fn every_anchor_is_found_in_any_case_and_at_any_place() {
-        let mut sieve = Sieve::new();
-        sieve.add(b"token", true, 1);
-        sieve.add(b"pwd?", true, 2);
-        sieve.add(b"a?bc", false, 3);
-        for (text, owner) in [("token", 1), ("ToKeN", 1), ("pwd8", 2), ("PWD_", 2), ("a?bc", 3)] {
+        let anchor = |(bytes, wild, owner)| Anchor { bytes, wild, owner };
+        let anchors: [(&[u8], bool, u16); 5] = [
+            (b"token", true, 1),
+            (b"pwd?", true, 2),
+            (b"a?bc", false, 3),
+            (b"x??y", true, 4),
+            (b"no", true, 5),
+        ];
+        let sieve = Sieve::new(anchors.into_iter().map(anchor));
+        for (text, owner) in
+            [("token", 1), ("ToKeN", 1), ("pwd8", 2), ("PWD_", 2), ("a?bc", 3), ("x-_y", 4)]
+        {
             for before in 0..70 {
                 let bytes = ["\n".repeat(before), text.into(), "\n".repeat(40)].concat();
                 let mut places = Vec::new();
                 sieve.each(bytes.as_bytes(), |place| places.push(place));
                 assert!(places.contains(&before), "{text} after {before}: {places:?}");
-                assert!(sieve.owners(text.as_bytes()).contains(&owner), "{text}");
+                assert!(sieve.owners(text.as_bytes()).any(|told| told == owner), "{text}");
                 let begun = format!("..{}", &text[..3]);
                 assert_eq!(sieve.begun(begun.as_bytes()), 3, "{text}");
             }
         }
-        assert!(sieve.owners(b"plain").is_empty());
+        assert_eq!(sieve.owners(b"plain").next(), None);
+        assert_eq!(sieve.owners(b"tok").next(), None);
         assert_eq!(sieve.begun(b"done.\n"), 0);
     }
 }

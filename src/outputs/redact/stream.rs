@@ -138,9 +138,8 @@ impl Stream {
             let here = bytes.get(from + place..).unwrap_or_default();
             let at = base + from + place;
             for owner in secrets.sieve.owners(here) {
-                if *owner != KNOWN {
-                    let rule = *owner;
-                    insert(candidates, Candidate { at, rule, rest: None, again: at });
+                if owner != KNOWN {
+                    insert(candidates, Candidate { at, rule: owner, rest: None, again: at });
                 } else if run.is_none() && *run_upto <= at {
                     let begun = secrets.known.begin(at);
                     let (ended, open) =
