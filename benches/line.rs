@@ -110,7 +110,7 @@ fn plan(dir: &Path, policy: &Policy, limits: &Limits) -> Plan {
 }
 
 fn commands(session: &Session) {
-    let stop = Stop::new().unwrap();
+    let stop = Stop::default();
     let call = shell("true", None);
     let (mut plain, mut through, mut over) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -142,7 +142,7 @@ fn commands(session: &Session) {
 }
 
 fn reads(session: &Session) {
-    let stop = Stop::new().unwrap();
+    let stop = Stop::default();
     let part = Part { path: "notes/small".into(), from: 1, ..Part::default() };
     let call = Call::ReadFile(ReadFile { parts: vec![part], raw: false });
     let mut times = Vec::new();
@@ -158,7 +158,7 @@ fn reads(session: &Session) {
 
 /// An output of so many MiB, which a program of C's speed prints.
 fn large(session: &Session, dir: &Path, mib: u64) {
-    let stop = Stop::new().unwrap();
+    let stop = Stop::default();
     let line = "2026-03-01T03:12:00.123Z INFO pool=checkout waited 12 ms for a connection";
     let bytes = mib * 1024 * 1024;
     let command = format!("yes '{line}' | head -c {bytes}");

@@ -53,9 +53,8 @@ pub(crate) fn run(mcp: &Mcp, around: Surroundings) -> Result<ExitCode, Failure> 
     if let Some(Act::Install(install)) = &mcp.act {
         return install::run(install, &around);
     }
-    let home = around.home()?;
-    let bound = mcp.case.as_deref().map(|given| case::find(&home, given));
-    let bound = bound.transpose().map_err(Failure::case)?;
+    let found = |given: &String| case::find(&around.home()?, given).map_err(Failure::case);
+    let bound = mcp.case.as_ref().map(found).transpose()?;
     let here = Here::new(around, "casefile mcp")?;
     let ours = |error| Failure::new(Turn::Ours, error);
     let server = Server::new(Arc::new(here), bound).map_err(ours)?;

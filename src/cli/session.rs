@@ -120,9 +120,9 @@ fn secrets(
     settings: &Settings,
     around: &Surroundings,
 ) -> Result<([u8; KEY_BYTES], Arc<Secrets>), Failure> {
-    let home = around.home()?;
-    disk::directory(home.path()).map_err(Failure::user)?;
-    let key = key(&home.path().join(KEY), around)?;
+    let home = settings.home().map_err(Failure::user)?;
+    disk::directory(home).map_err(Failure::user)?;
+    let key = key(&home.join(KEY), around)?;
     let mut known = Vec::new();
     let asked = &settings.secrets().variables;
     for name in around.variables() {
@@ -199,7 +199,7 @@ impl Hint for NoSecrets {
 /// like any other; the second one is not waited for.
 fn stop_on_signals() -> Result<Arc<Stop>, Failure> {
     let broken = |error: std::io::Error| Failure::new(Turn::Ours, ToolError::Streams(error));
-    let stop = Arc::new(Stop::new().map_err(broken)?);
+    let stop = Arc::new(Stop::default());
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     signals.thread_block().map_err(|errno| broken(errno.into()))?;
     let waiting = stop.clone();

@@ -86,7 +86,8 @@ impl Surroundings {
     /// a file that was merely found has to be trusted, and counts as it was then.
     pub(crate) fn trusted(&self) -> Result<(Settings, Library), Failure> {
         let Some(file) = find(&self.given).map_err(Failure::user)? else {
-            return Ok((self.settings()?, Library::new(None)));
+            let settings = Settings::of(None, &self.given).map_err(Failure::user)?;
+            return Ok((settings, Library::new(None)));
         };
         let said = Trust::new(&self.given).read(&file).map_err(Failure::user)?;
         let settings = Settings::of_bytes(said.file, &said.bytes, &self.given);

@@ -1,7 +1,7 @@
 //! What the protocol asks of a server, answered for both of its eras by the same code: a
 //! client that begins with `initialize`, and one that says all it is with each request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rmcp::ServerHandler;
 use rmcp::model::{
@@ -38,7 +38,8 @@ const LIST_FRESH_MS: u64 = 60 * 60 * 1000;
 #[expect(missing_debug_implementations, reason = "it holds what opens jails")]
 pub struct Server {
     pub(super) work: Arc<Work>,
-    pub(super) tools: Arc<[Tool]>,
+    /// Known when somebody first asks: what it takes is read from files.
+    tools: Arc<OnceLock<Vec<Tool>>>,
     pub(super) free: Arc<Semaphore>,
     /// Whether the server is about to end.
     pub(super) ending: watch::Sender<bool>,
@@ -48,17 +49,24 @@ impl Server {
     /// A server of all cases, or of the one it is bound to.
     pub fn new(cases: Arc<dyn Cases>, bound: Option<CaseId>) -> Result<Self, Unservable> {
         served::check()?;
-        // Without an answer the worse is said.
-        let has_network = cases.has_network(bound.as_ref()).unwrap_or(true);
-        let is_bound = bound.is_some();
-        let tools = CORE.iter().filter(|tool| !is_bound || tool.does != Does::Open);
-        let tools = tools.map(|tool| listed::tool(tool, is_bound, has_network)).collect();
         let desk = Arc::new(Desk::new(cases.clone()));
         Ok(Self {
             work: Arc::new(Work { cases, desk, bound, who: None }),
-            tools,
+            tools: Arc::default(),
             free: Arc::new(Semaphore::new(CALLS_MAX as usize)),
             ending: watch::Sender::new(false),
+        })
+    }
+
+    /// The tools that are listed.
+    pub(super) fn tools(&self) -> &[Tool] {
+        self.tools.get_or_init(|| {
+            let Work { cases, bound, .. } = &*self.work;
+            // Without an answer the worse is said.
+            let has_network = cases.has_network(bound.as_ref()).unwrap_or(true);
+            let is_bound = bound.is_some();
+            let tools = CORE.iter().filter(|tool| !is_bound || tool.does != Does::Open);
+            tools.map(|tool| listed::tool(tool, is_bound, has_network)).collect()
         })
     }
 
@@ -118,7 +126,7 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let may_write = self.work_for(&context)?.may_write();
         let is_listed = |tool: &&Tool| may_write || listed::only_looks(tool);
-        let tools = self.tools.iter().filter(is_listed).cloned().collect();
+        let tools = self.tools().iter().filter(is_listed).cloned().collect();
         let list = ListToolsResult::with_all_items(tools);
         let is_modern =
             context.protocol_version().is_some_and(|it| it >= ProtocolVersion::V_2026_07_28);

@@ -74,6 +74,9 @@ pub fn serve(server: &Server, idle_max: Duration) -> Result<(), ServeError> {
 async fn until_the_end(server: &Server, parent: Pid, idle_max: Duration) -> Result<(), ServeError> {
     let mut ends = Ends::listen().map_err(ServeError::Begin)?;
     let (read, write, _kept) = standard().map_err(ServeError::Begin)?;
+    let hello = server.clone();
+    // A client greets before it asks for the tools, and they can be known by then.
+    tokio::spawn(async move { hello.tools().len() });
     let idle = tokio::spawn(put_down_idle(server.clone(), idle_max));
     let served = talk(server, read, write, ends.come(parent)).await;
     idle.abort();

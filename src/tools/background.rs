@@ -90,12 +90,11 @@ impl Jobs {
                 way_out: "Kill one, or wait for one.".into(),
             });
         }
-        let stop = Stop::new().map_err(ToolError::Streams)?;
         self.started += 1;
         let job = Arc::new(Job {
             handle: name(self.started),
             command: command.into(),
-            stop,
+            stop: Stop::default(),
             state: Mutex::default(),
             news: Condvar::new(),
         });

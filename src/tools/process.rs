@@ -2,7 +2,7 @@
 //! caller says as it comes, until it is over, is stopped, or has printed too much.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -67,6 +67,8 @@ pub(super) fn run_with(
     let (from_err, stderr) = pipe2(OFlag::O_CLOEXEC).map_err(broke)?;
     let three = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
     three[1..].iter().try_for_each(|pipe| give_pipe_to_jail(*pipe)).map_err(ToolError::Streams)?;
+    // Before there is a command that would have to be ended without it.
+    let stop = stop.event().map_err(ToolError::Streams)?;
     let running = jail.start(spec, &Streams::Three(three))?;
     drop((stdout, stderr));
     for ours in [&from_out, &from_err] {
@@ -125,11 +127,16 @@ struct Heard {
 }
 
 impl Following {
-    fn wait(&self, running: &Running, stop: &Stop, is_stopped: bool) -> Result<Heard, ToolError> {
+    fn wait(
+        &self,
+        running: &Running,
+        stop: BorrowedFd<'_>,
+        is_stopped: bool,
+    ) -> Result<Heard, ToolError> {
         let mut polled = vec![PollFd::new(running.as_fd(), PollFlags::POLLIN)];
         // Stopped once is enough, and its descriptor stays readable.
         let wanted = if is_stopped { PollFlags::empty() } else { PollFlags::POLLIN };
-        polled.push(PollFd::new(stop.as_fd(), wanted));
+        polled.push(PollFd::new(stop, wanted));
         let pipes = self.pipes.iter().filter_map(|(_, pipe)| pipe.as_ref());
         polled.extend(pipes.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
         let timeout = match self.deadline {

@@ -164,7 +164,7 @@ pub fn in_session<T>(ground: &Ground, act: impl FnOnce(&Session) -> T) -> T {
 }
 
 pub fn call(session: &Session, call: &Call) -> Reply {
-    session.call(call, false, &Stop::new().unwrap()).unwrap()
+    session.call(call, false, &Stop::default()).unwrap()
 }
 
 /// What a command line shows.

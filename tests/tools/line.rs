@@ -102,7 +102,7 @@ fn the_same_answer_is_not_shown_twice_unless_it_is_asked_for() {
         }
         let first = call(session, &short).shown.text().to_owned();
         assert_eq!(call(session, &short).shown.text(), first, "a word costs more than it");
-        let stop = Stop::new().unwrap();
+        let stop = Stop::default();
         let shown = session.call(&read, true, &stop).unwrap();
         assert!(shown.shown.text().contains("a line of some length"));
         // It is another file now.
@@ -120,7 +120,7 @@ fn a_search_that_nobody_wants_any_more_is_left_off() {
     let ground = Ground::new();
     ground.put("notes/a", "a line\n".repeat(1_000));
     in_session(&ground, |session| {
-        let stop = Stop::new().unwrap();
+        let stop = Stop::default();
         stop.stop();
         for asked in [
             Call::Grep(Grep { pattern: "line".into(), ..Grep::default() }),

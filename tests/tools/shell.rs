@@ -97,7 +97,7 @@ fn a_call_that_nobody_wants_any_more_is_over_at_once() {
     in_session(&ground, |session| {
         let mut times = Vec::new();
         for _ in 0..9 {
-            let stop = Stop::new().unwrap();
+            let stop = Stop::default();
             let (ended, asked) = std::thread::scope(|scope| {
                 let asking = scope.spawn(|| {
                     // It ignores what can be ignored, and has a child that does too.

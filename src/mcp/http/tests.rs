@@ -200,7 +200,7 @@ fn the_handler_asks_by_itself_what_one_may_who_only_looks() {
     let admit = |token: &str| access.admit(token, now()).unwrap();
     let reader = ground.server.work.as_seen_by(Some(admit(&ground.reader)));
     let writer = ground.server.work.as_seen_by(Some(admit(&ground.writer)));
-    let stop = Stop::new().unwrap();
+    let stop = Stop::default();
     let case = json!({"case": "checkout-5xx-k7f2qa"}).as_object().unwrap().clone();
     let mut refused = Vec::new();
     for tool in CORE.iter().filter(|tool| matches!(tool.reads_only, ReadsOnly::No)) {
