@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -22,7 +23,7 @@ pub struct Secret(String);
 impl Secret {
     /// A secret of bytes that nobody can guess.
     pub(super) fn new(random: [u8; 32]) -> Self {
-        Self(format!("{PREFIX}{}", hex(&random)))
+        Self(format!("{PREFIX}{}", encode_string(&random)))
     }
 
     pub fn reveal(&self) -> &str {
@@ -61,13 +62,13 @@ impl Digest {
 
     /// A name for a file about it, which helps nobody to the secret.
     pub(super) fn short(&self) -> String {
-        hex(&self.0[..8])
+        encode_string(&self.0[..8])
     }
 }
 
 impl From<Digest> for String {
     fn from(digest: Digest) -> Self {
-        hex(&digest.0)
+        encode_string(&digest.0)
     }
 }
 
@@ -93,10 +94,6 @@ impl TryFrom<String> for Digest {
 #[derive(Debug, thiserror::Error)]
 #[error("it is no SHA-256 in hexadecimal digits")]
 pub(super) struct NoDigest;
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[cfg(test)]
 mod tests {

@@ -37,7 +37,7 @@ impl Begun {
     pub fn new(home: &Home, random: [u8; 6]) -> Result<Self, CaseError> {
         let cases = home.cases();
         disk::directory(&cases)?;
-        let name = random.map(|byte| format!("{byte:02x}")).concat();
+        let name = base16ct::lower::encode_string(&random);
         let dir = cases.join(format!("{LEFTOVER}{name}"));
         make(&dir)?;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
 
 use crate::hint::Hint;
@@ -118,7 +119,7 @@ pub struct TreeId(String);
 impl CommitId {
     /// An id of SHA-1, out of its bytes.
     pub fn of_sha1(bytes: [u8; 20]) -> Self {
-        Self(hex(bytes))
+        Self(encode_string(&bytes))
     }
 
     pub fn parse(given: &str) -> Result<Self, BadObjectId> {
@@ -138,7 +139,7 @@ impl CommitId {
 impl TreeId {
     /// An id of SHA-1, out of its bytes.
     pub fn of_sha1(bytes: [u8; 20]) -> Self {
-        Self(hex(bytes))
+        Self(encode_string(&bytes))
     }
 
     pub fn parse(given: &str) -> Result<Self, BadObjectId> {
@@ -148,10 +149,6 @@ impl TreeId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn hex(bytes: [u8; 20]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn full_id(given: &str) -> Result<String, BadObjectId> {

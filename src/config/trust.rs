@@ -11,7 +11,6 @@
 //! directory, need no saying.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -157,12 +156,8 @@ impl Said {
             digest.update((bytes.len() as u64).to_le_bytes());
             digest.update(bytes);
         }
-        let mut line = String::new();
-        for byte in digest.finalize() {
-            let _ = write!(line, "{byte:02x}");
-        }
-        let _ = write!(line, " {}", self.file.as_os_str().as_encoded_bytes().escape_ascii());
-        line
+        let file = self.file.as_os_str().as_encoded_bytes().escape_ascii();
+        format!("{} {file}", base16ct::lower::encode_string(&digest.finalize()))
     }
 }
 

@@ -52,7 +52,7 @@ impl Mirror {
             digest.update(bytes.unwrap_or_default());
             digest.update([0]);
         }
-        Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(base16ct::lower::encode_string(&digest.finalize()))
     }
 
     /// The refs as a case sees them, by name.

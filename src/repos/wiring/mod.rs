@@ -165,7 +165,7 @@ const ASKED: &str = ".asked-";
 
 fn asked(question: &str) -> String {
     let digest = Sha256::digest(question.as_bytes());
-    digest.iter().take(20).fold(ASKED.into(), |name, byte| format!("{name}{byte:02x}"))
+    format!("{ASKED}{}", base16ct::lower::encode_string(&digest[..20]))
 }
 
 /// Lays the same files for one case alone: for a working tree that is a copy, with
@@ -258,7 +258,7 @@ fn key(snapshot: &Snapshot, wires: &Wires) -> String {
         add(id.as_str().as_bytes());
     }
     add(wires.origin.as_deref().unwrap_or_default().as_bytes());
-    digest.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&digest.finalize()[..20])
 }
 
 fn open_to_all(dir: &Path) -> Result<(), DiskError> {
