@@ -1,5 +1,5 @@
-//! How much one principal may ask: so many requests a second, so many at a time, and of
-//! those so many that are worked on, so that there is always somebody to work for others.
+//! How much one principal may ask: so many requests a second, and so many at a time. Which of
+//! those are worked on is a matter of [`Places`], that all share.
 //!
 //! A bucket holds as many requests as may come in one burst, and fills up again with
 //! time. The time is handed in.
@@ -8,9 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::super::server::CALLS_MAX;
+use super::places::{Place, Places};
 
 /// What each principal may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +40,8 @@ impl Limits {
 /// When the next try makes sense, where too much was asked at a time: some answer will
 /// have been given by then.
 const WAIT_FOR_OTHERS: Duration = Duration::from_secs(1);
-/// So many calls of one principal are done at the same time; more of them wait. It is
-/// less than are done at all.
-const WORKED_ON_MAX: usize = CALLS_MAX as usize * 3 / 4;
-/// So many large requests of one principal are held at the same time, from their reading
-/// to their answer. In the memory that they take others have no part.
-pub(super) const LARGE_MAX: usize = 8;
+/// So many large requests are held at the same time, from their reading to their answer.
+pub(super) const LARGE_MAX: usize = 16;
 /// More principals than this are not remembered without a reason.
 const REMEMBERED_MAX: usize = 4_096;
 
@@ -94,8 +89,6 @@ struct Asking {
     bucket: Bucket,
     calls: u32,
     streams: u32,
-    free: Arc<Semaphore>,
-    large: Arc<Semaphore>,
 }
 
 impl Asking {
@@ -107,18 +100,18 @@ impl Asking {
     }
 }
 
-/// A place among the calls of a principal that are worked on. It goes along with the call:
-/// a client may be gone before that is.
+/// A place among the calls that are worked on. It goes along with the call: a client may be
+/// gone before that is.
 #[derive(Clone, Debug)]
-pub(in super::super) struct WorkedOn(
-    #[expect(dead_code, reason = "held")] Arc<Option<OwnedSemaphorePermit>>,
-);
+pub(in super::super) struct WorkedOn(#[expect(dead_code, reason = "held")] Arc<Place>);
 
 /// The counts of all principals.
 #[derive(Debug)]
 pub(super) struct Meter {
     limits: Limits,
     all: Mutex<HashMap<String, Asking>>,
+    worked_on: Arc<Places>,
+    large: Arc<Places>,
 }
 
 /// One request that was let in, until this is dropped.
@@ -127,14 +120,13 @@ pub(super) struct Turn {
     meter: Arc<Meter>,
     key: String,
     what: What,
-    free: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-    is_large: Option<OwnedSemaphorePermit>,
+    is_large: Option<Place>,
 }
 
 impl Meter {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, all: Mutex::default() }
+        let (worked_on, large) = (Places::new(CALLS_MAX as usize), Places::new(LARGE_MAX));
+        Self { limits, all: Mutex::default(), worked_on, large }
     }
 
     /// Lets one request in, or says how long to wait before the next.
@@ -150,13 +142,7 @@ impl Meter {
                 0 < asking.calls || 0 < asking.streams || !asking.bucket.is_full(&self.limits, now)
             });
         }
-        let new = || Asking {
-            bucket: Bucket::full(&self.limits, now),
-            calls: 0,
-            streams: 0,
-            free: Arc::new(Semaphore::new(WORKED_ON_MAX)),
-            large: Arc::new(Semaphore::new(LARGE_MAX)),
-        };
+        let new = || Asking { bucket: Bucket::full(&self.limits, now), calls: 0, streams: 0 };
         let asking = all.entry(key.to_owned()).or_insert_with(new);
         asking.bucket.take(&self.limits, now)?;
         let on = asking.on(what);
@@ -164,10 +150,8 @@ impl Meter {
             return Err(WAIT_FOR_OTHERS);
         }
         *on += 1;
-        let (free, large) = (asking.free.clone(), asking.large.clone());
         drop(all);
-        let (meter, key) = (self.clone(), key.to_owned());
-        Ok(Turn { meter, key, what, free, large, is_large: None })
+        Ok(Turn { meter: self.clone(), key: key.to_owned(), what, is_large: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Asking>> {
@@ -178,14 +162,13 @@ impl Meter {
 impl Turn {
     /// Waits until this is one of those that are worked on.
     pub(super) async fn is_on(&self) -> WorkedOn {
-        // Never closed, so there is always one at last.
-        WorkedOn(Arc::new(self.free.clone().acquire_owned().await.ok()))
+        WorkedOn(Arc::new(self.meter.worked_on.place(&self.key).await))
     }
 
     /// Waits until this is one of the large ones that are held.
     pub(super) async fn may_be_large(&mut self) {
         if self.is_large.is_none() {
-            self.is_large = self.large.clone().acquire_owned().await.ok();
+            self.is_large = Some(self.meter.large.place(&self.key).await);
         }
     }
 }
@@ -204,7 +187,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use super::{Limits, Meter, REMEMBERED_MAX, WAIT_FOR_OTHERS, What};
+    use super::{CALLS_MAX, Limits, Meter, REMEMBERED_MAX, WAIT_FOR_OTHERS, What};
 
     const LIMITS: Limits = Limits { requests_per_s: 10, burst: 3, at_once: 2 };
 
@@ -283,7 +266,7 @@ mod tests {
                 drop(turn);
                 on.push(place);
             }
-            assert_eq!(on.len(), super::WORKED_ON_MAX);
+            assert_eq!(on.len(), CALLS_MAX as usize / 2);
             let _other = meter.enter("b", What::Call, now).unwrap().is_on().await;
             on.pop();
             meter.enter("a", What::Call, now).unwrap().is_on().await;

@@ -17,6 +17,7 @@ mod message;
 mod metadata;
 mod names;
 mod pages;
+mod places;
 mod refusal;
 mod sessions;
 #[cfg(test)]
