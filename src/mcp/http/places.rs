@@ -80,8 +80,11 @@ impl Places {
 
     /// Gives away what is free, as long as there is somebody to have it.
     fn give_away(self: &Arc<Self>) {
-        while let Some((key, waiting)) = self.state().next() {
-            // Who went away meanwhile gives it back.
+        loop {
+            // The lock is let go of here: who went away meanwhile gives the place back, and
+            // takes it.
+            let next = self.state().next();
+            let Some((key, waiting)) = next else { return };
             drop(waiting.place.send(Place { places: self.clone(), key }));
         }
     }
@@ -127,19 +130,21 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
-    use std::task::{Context, Poll, Waker};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
 
     use super::{Place, Places};
 
     /// A place, if there is one at once.
-    fn now(places: &std::sync::Arc<Places>, key: &str) -> Option<Place> {
+    fn now(places: &Arc<Places>, key: &str) -> Option<Place> {
         match pin!(places.place(key)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(place) => Some(place),
             Poll::Pending => None,
         }
     }
 
-    fn as_many(places: &std::sync::Arc<Places>, key: &str) -> Vec<Place> {
+    fn as_many(places: &Arc<Places>, key: &str) -> Vec<Place> {
         std::iter::from_fn(|| now(places, key)).collect()
     }
 
@@ -200,6 +205,31 @@ mod tests {
         assert!(now(&places, "d").is_some());
         drop(other);
         assert_eq!(places.state().free, 2);
+    }
+
+    /// Sees whether the places could be looked at when it is woken.
+    struct Looks {
+        places: Arc<Places>,
+        could: AtomicBool,
+    }
+
+    impl Wake for Looks {
+        fn wake(self: Arc<Self>) {
+            self.could.store(self.places.state.try_lock().is_ok(), Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn whoever_is_given_a_place_can_give_it_back_at_once() {
+        let places = Places::new(1);
+        let held = now(&places, "a").unwrap();
+        let looks = Arc::new(Looks { places: places.clone(), could: AtomicBool::new(false) });
+        let waker = Waker::from(looks.clone());
+        let mut waiting = pin!(places.place("b"));
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(held);
+        assert!(looks.could.load(Ordering::SeqCst), "nobody can have them meanwhile");
+        assert!(waiting.poll(&mut Context::from_waker(&waker)).is_ready());
     }
 
     #[test]
