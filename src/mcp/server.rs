@@ -58,7 +58,7 @@ impl Server {
         })
     }
 
-    /// The tools that are listed.
+    /// The tools that are listed. The first time it looks at files.
     pub(super) fn tools(&self) -> &[Tool] {
         self.tools.get_or_init(|| {
             let Work { cases, bound, .. } = &*self.work;

@@ -163,6 +163,8 @@ pub fn serve_cases(
     settings: Settings,
     ready: impl FnOnce(&str),
 ) -> Result<(), HttpError> {
+    // They are read from files, for which no client has to wait yet.
+    server.tools();
     let beside = put_down_idle(server.clone(), idle_max);
     let served = serve_http(server.clone(), admission, settings, beside, ready);
     server.work.desk.put_down_all();

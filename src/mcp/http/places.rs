@@ -60,6 +60,8 @@ impl Places {
                     state.all.get_key_value(key).map_or_else(|| key.into(), |(it, _)| it.clone());
                 let (free, number) = (state.free, state.waited);
                 let one = state.all.entry(key.clone()).or_default();
+                // Who comes and goes leaves nothing behind, however long nothing comes free.
+                one.forget_who_left();
                 // Whoever waits was first.
                 if one.waiting.is_empty() && one.held < free {
                     one.held += 1;
@@ -99,7 +101,7 @@ impl State {
     fn next(&mut self) -> Option<(Arc<str>, Waiting)> {
         let free = self.free;
         self.all.retain(|_, one| {
-            one.waiting.retain(|waiting| !waiting.place.is_closed());
+            one.forget_who_left();
             0 < one.held || !one.waiting.is_empty()
         });
         let may = self.all.iter().filter(|(_, one)| one.held < free);
@@ -111,6 +113,12 @@ impl State {
         one.held += 1;
         self.free -= 1;
         Some((key, waiting))
+    }
+}
+
+impl One {
+    fn forget_who_left(&mut self) {
+        self.waiting.retain(|waiting| !waiting.place.is_closed());
     }
 }
 
@@ -205,6 +213,17 @@ mod tests {
         assert!(now(&places, "d").is_some());
         drop(other);
         assert_eq!(places.state().free, 2);
+    }
+
+    #[test]
+    fn who_comes_and_goes_leaves_nothing_behind() {
+        let places = Places::new(2);
+        let _held = now(&places, "a").unwrap();
+        for _ in 0..10_000 {
+            assert!(now(&places, "a").is_none());
+        }
+        let waiting = places.state().all["a"].waiting.len();
+        assert_eq!(waiting, 1, "the last one, at most");
     }
 
     /// Sees whether the places could be looked at when it is woken.
