@@ -251,29 +251,39 @@ mod tests {
         assert!(waiting.poll(&mut Context::from_waker(&waker)).is_ready());
     }
 
+    /// Lets others go first, so many times.
+    async fn turns(count: u64) {
+        for _ in 0..count {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[test]
     fn all_places_come_back_however_many_ask_and_leave() {
         let places = Places::new(8);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let tasks = (0..400_u64).map(|nth| {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let got = runtime.block_on(async {
+            let tasks = (0..2_000_u64).map(|nth| {
                 let places = places.clone();
                 tokio::spawn(async move {
                     let key = (nth % 7).to_string();
-                    let wait = std::time::Duration::from_micros(nth * 37 % 900);
-                    let got = tokio::time::timeout(wait, places.place(&key)).await;
-                    tokio::time::sleep(std::time::Duration::from_micros(nth * 53 % 400)).await;
-                    drop(got);
+                    let place = tokio::select! {
+                        place = places.place(&key) => Some(place),
+                        () = turns(nth * 37 % 90) => None,
+                    };
+                    turns(nth * 53 % 40).await;
+                    place.is_some()
                 })
             });
+            let mut got = 0;
             for task in tasks.collect::<Vec<_>>() {
-                task.await.unwrap();
+                got += usize::from(task.await.unwrap());
             }
+            got
         });
+        // Both happened, or nothing was tried.
+        assert!(8 < got && got < 2_000, "{got}");
         let state = places.state();
         assert_eq!((state.free, state.all.len()), (8, 0));
     }
